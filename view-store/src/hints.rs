@@ -1,0 +1,52 @@
+//! Word that rows changed: from the projector to whoever keeps copies of rows or waits for a position.
+
+use async_trait::async_trait;
+use domain::{RowKey, Version};
+
+use crate::port::Row;
+
+/// Word that something changed.
+#[derive(Debug, Clone)]
+pub enum Hint {
+    /// A row was written. Embedded hints hand the row over; in a cluster it must be read.
+    Row {
+        /// The row's address.
+        key: RowKey,
+        /// Its new version.
+        version: Version,
+        /// The row itself, where it costs nothing to send along.
+        row: Option<Row>,
+    },
+    /// Everything of this partition up to and including the version is folded and written.
+    Folded {
+        /// The log's partition.
+        partition: u32,
+        /// The version of the last folded record.
+        version: Version,
+    },
+}
+
+/// What a follower hears next.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    /// Changes, in the order in which they were published.
+    Hints(std::sync::Arc<Vec<Hint>>),
+    /// Some were lost: whatever was kept may be stale.
+    Missed,
+}
+
+/// The way of hints. Losing one costs time, never truth: copies are looked at again.
+pub trait Hints: Send + Sync {
+    /// Tells all followers; never waits.
+    fn publish(&self, hints: Vec<Hint>);
+
+    /// Starts to listen; hears everything published after it returns.
+    fn follow(&self) -> Box<dyn Follower>;
+}
+
+/// A listener.
+#[async_trait]
+pub trait Follower: Send {
+    /// Waits for what comes next; `None` when nobody publishes any more.
+    async fn next(&mut self) -> Option<Heard>;
+}

@@ -1,0 +1,13 @@
+//! Port 2: the rows that the projector writes and everything else reads.
+//!
+//! On a delivery's journey this is where the new numbers become visible: the projector writes rows, flushes,
+//! and publishes [`hints`], and the query API copies what it finds here to the socket.
+//!
+//! *Architecture invariant*: the store knows keys, versions and bytes. It renders nothing, knows no log and
+//! no forge, and is written by the projector alone.
+
+pub mod hints;
+pub mod port;
+
+pub use hints::{Follower, Heard, Hint, Hints};
+pub use port::{Row, RowStream, StoreError, ViewStore};
