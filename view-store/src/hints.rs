@@ -1,21 +1,20 @@
 //! Word that rows changed: from the projector to whoever keeps copies of rows or waits for a position.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{RowKey, Version};
-
-use crate::port::Row;
 
 /// Word that something changed.
 #[derive(Debug, Clone)]
 pub enum Hint {
-    /// A row was written. Embedded hints hand the row over; in a cluster it must be read.
+    /// A row was written. Embedded hints hand the value over; in a cluster it must be read.
     Row {
         /// The row's address.
         key: RowKey,
         /// Its new version.
         version: Version,
-        /// The row itself, where it costs nothing to send along.
-        row: Option<Row>,
+        /// Its value, where it costs nothing to send along.
+        value: Option<Bytes>,
     },
     /// Everything of this partition up to and including the version is folded and written.
     Folded {
