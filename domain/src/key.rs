@@ -3,6 +3,8 @@
 //! Encodings here are frozen (design invariant 11): a store of an older release is read by them. A key is
 //! `partition ++ clustering`; both parts delimit themselves, so that a prefix of a key is a range.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     id::{AccountId, Forge, RepoId, StreamKey},
     version::Version,
@@ -125,7 +127,8 @@ pub enum ViewKey {
 }
 
 /// Something that a forge must be asked, within a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NeedKey {
     /// Which account a login means, and whether it exists; `Service` stream only.
     Login(Forge, String),
