@@ -207,6 +207,8 @@ pub enum ScanKey {
     Directory(u8),
     /// The needs of one bucket.
     Needs(u8),
+    /// The needs of one stream.
+    NeedsOf(StreamKey),
     /// The hidden ids of one bucket.
     Hidden(u8),
     /// The dead letters of one bucket.
@@ -401,7 +403,8 @@ impl RowKey {
 }
 
 impl ScanKey {
-    /// The table and the bytes with which every key of the range begins. They cover whole partitions.
+    /// The table and the bytes with which every key of the range begins. They hold a whole partition key
+    /// and, for a part of a bucket, the beginning of the clustering key.
     pub fn encode(&self) -> (Family, Vec<u8>) {
         match self {
             ScanKey::Entities(stream) => (Family::Entity, stream.to_bytes()),
@@ -409,6 +412,11 @@ impl ScanKey {
             ScanKey::RepoNames(account) => (Family::RepoName, StreamKey::Account(*account).to_bytes()),
             ScanKey::Directory(bucket) => (Family::Directory, vec![*bucket]),
             ScanKey::Needs(bucket) => (Family::Need, vec![*bucket]),
+            ScanKey::NeedsOf(stream) => {
+                let mut prefix = vec![bucket_of(*stream)];
+                stream.write_key(&mut prefix);
+                (Family::Need, prefix)
+            }
             ScanKey::Hidden(bucket) => (Family::Hidden, vec![*bucket]),
             ScanKey::DeadLetters(bucket) => (Family::DeadLetter, vec![*bucket]),
             ScanKey::Cursors(stream) => (Family::Cursor, stream.to_bytes()),

@@ -1,0 +1,18 @@
+//! Entities: what is known about one thing, and how one event changes it.
+//!
+//! Every `evolve` here is pure and decides by the rules of reference A5 and A7: facts are replaced only by a
+//! newer forge time or along the chain of commits, a tie with another value is doubt, and an answer counts
+//! as far as it was asked after what it would overrule.
+
+pub mod account;
+pub mod check;
+pub mod commits;
+pub mod dated;
+pub mod door;
+pub mod doubt;
+pub mod gauge;
+pub mod languages;
+pub mod login;
+pub mod pulls;
+pub mod repository;
+pub mod visibility;

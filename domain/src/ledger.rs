@@ -1,0 +1,252 @@
+//! The working set of one account: its entities in memory, folded record by record, and the rows to write.
+//!
+//! On a delivery's journey this is the fold. [`Ledger::evolve`] takes one record's events, [`Ledger::drain`]
+//! gives the rows that must be written for them: entities at their own versions, and everything derived from
+//! several of them (views, needs, names, directory) at the version of the record that touched it.
+//!
+//! A record at or below a row's version is not folded into it a second time; it only marks the row to be
+//! written again, because the value that was loaded may sit on a minority replica (design invariant 7).
+
+pub mod cell;
+mod fold;
+pub mod names;
+mod render;
+pub mod totals;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    codec::DecodeError,
+    directory::{Directory, HiddenRow, RepoName},
+    entity::{
+        account::Account,
+        pulls::{PullBucket, PullStates},
+        repository::Repository,
+    },
+    event::{Event, Stamp},
+    id::{AccountId, RepoId, StreamKey},
+    key::{EntityKey, MemberSet, NeedKey, RowKey, ScanKey, ViewKey},
+    ledger::{cell::Cell, names::Names, totals::Totals},
+    need::Need,
+    row::Row,
+    time::{Millis, Second},
+    version::Version,
+};
+
+/// At most so many repositories are rendered into one batch of rows; more are left for the next call.
+pub const SLICE_MAX: usize = 512;
+
+/// The working set of one account.
+#[derive(Debug)]
+pub struct Ledger {
+    id: AccountId,
+    account: Account,
+    account_version: Version,
+    account_needs: Vec<(NeedKey, Need)>,
+    cells: HashMap<RepoId, Cell, foldhash::fast::FixedState>,
+    totals: Totals,
+    names: Names,
+    /// Public repositories by name: the order of every list.
+    order: BTreeMap<String, BTreeSet<RepoId>>,
+    /// Public repositories with gaps, by name.
+    gaps: BTreeSet<(String, RepoId)>,
+    /// Repositories of which it is open whether they may be shown.
+    unsettled: BTreeSet<RepoId>,
+    dirty_cells: BTreeSet<RepoId>,
+    dirty: DirtyAccount,
+    views: BTreeMap<ViewKey, Shown>,
+    directory: Option<Directory>,
+    is_hidden_written: bool,
+    aliases: Vec<Row>,
+}
+
+/// What of the account itself must be written.
+#[derive(Debug, Default)]
+struct DirtyAccount {
+    entity: bool,
+    replayed: bool,
+    /// The last record that touched any of its derived rows.
+    touched_at: Option<Version>,
+    /// The first record whose change its views do not show yet.
+    since: Option<Version>,
+    /// Names whose rows may have changed.
+    names: BTreeSet<String>,
+}
+
+/// What an account's view last showed.
+#[derive(Debug, Default, Clone, Copy)]
+struct Shown {
+    hash: Option<u64>,
+    length: usize,
+}
+
+/// Whether large views are to be rendered now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LargeViews {
+    /// Render them.
+    Render,
+    /// Leave them for later; the log must not be committed past [`Ledger::unwritten_since`].
+    Later,
+}
+
+/// A view larger than this is rendered less often (design §6).
+pub const LARGE_VIEW_BYTES: usize = 64 * 1024;
+
+/// What one call of [`Ledger::drain`] gives.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Rows to write.
+    pub rows: Vec<Row>,
+    /// Whether more must be drained before the log may be committed.
+    pub has_more: bool,
+}
+
+impl Ledger {
+    /// The ranges whose rows make a ledger.
+    pub fn ranges(id: AccountId) -> [ScanKey; 3] {
+        let stream = StreamKey::Account(id);
+        [ScanKey::Entities(stream), ScanKey::Members(stream), ScanKey::NeedsOf(stream)]
+    }
+
+    /// Builds the working set from the rows of [`Self::ranges`].
+    ///
+    /// # Errors
+    /// When a row was written by a newer release or is damaged.
+    pub fn load(id: AccountId, rows: impl IntoIterator<Item = Row>) -> Result<Self, DecodeError> {
+        let mut ledger = Ledger::empty(id);
+        let mut states: HashMap<RepoId, PullStates, foldhash::fast::FixedState> = HashMap::default();
+        let mut needs: Vec<(NeedKey, Need)> = Vec::new();
+        for row in rows {
+            match row.key {
+                RowKey::Entity(_, EntityKey::Account) => {
+                    ledger.account = Account::decode(&row.value)?;
+                    ledger.account_version = row.version;
+                    ledger.is_hidden_written = ledger.account.hidden.is_some();
+                }
+                RowKey::Entity(_, EntityKey::Repository(repo)) => {
+                    let cell = Cell::new(Repository::decode(&row.value)?, row.version, PullStates::default());
+                    ledger.cells.insert(repo, cell);
+                }
+                RowKey::Member { set: MemberSet::Pulls, parent, bucket, .. } => {
+                    let entries = PullBucket::decode(&row.value)?;
+                    states.entry(parent).or_default().load(bucket, entries, row.version);
+                }
+                RowKey::Need(_, key) => needs.push((key, Need::decode(&row.value)?)),
+                _ => {}
+            }
+        }
+        // Rows of one record may have been written without one another by a crash: then the record is folded
+        // again, and makes the repository that these belong to.
+        let before_all =
+            Stamp { version: Version::NONE, received_at: Millis(0), told: crate::event::Told::Command };
+        for (repo, states) in states {
+            ledger.cell(repo, &before_all).states = states;
+        }
+        for (key, need) in needs.into_iter().filter(|(_, need)| need.is_open()) {
+            match key.repository() {
+                Some(repo) => ledger.cell(repo, &before_all).needs.push((key, need)),
+                None => ledger.account_needs.push((key, need)),
+            }
+        }
+        let repos: Vec<RepoId> = ledger.cells.keys().copied().collect();
+        for repo in repos {
+            ledger.derive(repo);
+            if let Some(cell) = ledger.cells.get(&repo) {
+                ledger.names.update(repo, &cell.repo);
+            }
+        }
+        Ok(ledger)
+    }
+
+    fn empty(id: AccountId) -> Self {
+        Ledger {
+            id,
+            account: Account::default(),
+            account_version: Version::NONE,
+            account_needs: Vec::new(),
+            cells: HashMap::default(),
+            totals: Totals::default(),
+            names: Names::default(),
+            order: BTreeMap::new(),
+            gaps: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            dirty_cells: BTreeSet::new(),
+            dirty: DirtyAccount::default(),
+            views: BTreeMap::new(),
+            directory: None,
+            is_hidden_written: false,
+            aliases: Vec::new(),
+        }
+    }
+
+    /// Folds the events of one record.
+    pub fn evolve(&mut self, stamp: &Stamp, events: &[Event<'_>]) {
+        fold::Fold::new(self, stamp).run(events);
+    }
+
+    /// Notes that a record of the stream could not be folded: everything is to be asked again.
+    pub fn unreadable(&mut self, stamp: &Stamp) {
+        fold::Fold::new(self, stamp).unreadable();
+    }
+
+    /// The first record whose rows are not all given out yet; the log must not be committed past it.
+    pub fn unwritten_since(&self) -> Option<Version> {
+        let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
+        cells.chain(self.dirty.since).min()
+    }
+
+    /// Whether anything is left to give out.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty_cells.is_empty() || self.dirty.since.is_some()
+    }
+
+    /// Whether the account's own views are large, so that they are rendered less often.
+    pub fn has_large_views(&self) -> bool {
+        self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
+    }
+
+    /// Rough size in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        /// An account without repositories, as measured.
+        const BASE: usize = 2_000;
+        BASE + self.cells.values().map(Cell::weight).sum::<usize>()
+    }
+
+    /// The account.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// One of its repositories.
+    pub fn repository(&self, repo: RepoId) -> Option<&Repository> {
+        self.cells.get(&repo).map(|cell| &cell.repo)
+    }
+
+    fn stream(&self) -> StreamKey {
+        StreamKey::Account(self.id)
+    }
+
+    fn cell(&mut self, repo: RepoId, stamp: &Stamp) -> &mut Cell {
+        self.cells
+            .entry(repo)
+            .or_insert_with(|| Cell::new(Repository::new(stamp), Version::NONE, PullStates::default()))
+    }
+
+    /// The newest forge time of anything that the account's pages show.
+    fn as_of(&self) -> Second {
+        self.account.profile.as_of.max(self.totals.as_of())
+    }
+
+    fn hidden_row(&self, repo: Option<RepoId>, version: Version, hidden: bool) -> Row {
+        Row {
+            key: RowKey::Hidden(self.id, repo),
+            version,
+            value: HiddenRow { hidden }.encode().into(),
+        }
+    }
+
+    fn name_row(&self, name: &str, version: Version) -> Row {
+        let target: RepoName = self.names.lookup(name);
+        Row { key: RowKey::RepoName(self.id, name.to_owned()), version, value: target.encode().into() }
+    }
+}

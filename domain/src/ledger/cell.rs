@@ -1,0 +1,80 @@
+//! One repository in the working set: its entity, its pull requests, and what was last made of them.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    entity::{pulls::PullStates, repository::Repository},
+    key::NeedKey,
+    need::Need,
+    version::Version,
+    view::repository::Figures,
+};
+
+/// One repository in the working set.
+#[derive(Debug)]
+pub struct Cell {
+    /// What is known of it.
+    pub repo: Repository,
+    /// The record that last changed it.
+    pub version: Version,
+    /// The states of its pull requests.
+    pub states: PullStates,
+    /// What it adds to its account's totals, as last derived.
+    pub figures: Option<Figures>,
+    /// What it adds to S0's payload.
+    pub fragment: Vec<u8>,
+    /// Its needs as last written.
+    pub needs: Vec<(NeedKey, Need)>,
+    /// Hash of what its view last showed, with what stands beside it.
+    pub shown: Option<u64>,
+    /// Whether the store was told that it is hidden.
+    pub is_hidden_written: bool,
+    /// What must be written.
+    pub dirty: Dirty,
+}
+
+/// What of a repository must be written.
+#[derive(Debug, Default)]
+pub struct Dirty {
+    /// The last record that touched it since it was written; `None` when nothing is to be written.
+    pub touched_at: Option<Version>,
+    /// The first such record; the log must not be committed past it.
+    pub since: Option<Version>,
+    /// Write everything, changed or not: a replayed record may have been written to a minority only.
+    pub replayed: bool,
+    /// Rows of pull requests.
+    pub buckets: BTreeSet<u32>,
+}
+
+impl Cell {
+    /// A repository as stored, or a new one.
+    pub fn new(repo: Repository, version: Version, states: PullStates) -> Self {
+        Cell {
+            is_hidden_written: repo.visibility.is_hidden(),
+            repo,
+            version,
+            states,
+            figures: None,
+            fragment: Vec::new(),
+            needs: Vec::new(),
+            shown: None,
+            dirty: Dirty::default(),
+        }
+    }
+
+    /// Marks it to be written by the record at `version`.
+    pub fn touch(&mut self, version: Version) {
+        self.dirty.touched_at = self.dirty.touched_at.max(Some(version));
+        self.dirty.since.get_or_insert(version);
+    }
+
+    /// Rough size in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        /// Entity, figures and index entries of a repository with short texts, as measured.
+        const BASE: usize = 2_500;
+        /// An entry of a pull request's state.
+        const PULL: usize = 64;
+        let pulls = usize::try_from(self.states.counts().total()).unwrap_or(usize::MAX);
+        BASE.saturating_add(self.fragment.len()).saturating_add(pulls.saturating_mul(PULL))
+    }
+}

@@ -1,0 +1,325 @@
+//! From a changed working set to rows: what each repository shows, then what the account shows.
+
+use crate::{
+    directory::{Directory, DirectoryState},
+    entity::{account::Keeping, visibility::Visibility},
+    event::TrackedBy,
+    id::RepoId,
+    key::{EntityKey, MemberSet, NeedKey, RowKey, ViewKey},
+    ledger::{Drained, LargeViews, Ledger, SLICE_MAX},
+    need::{self, Need},
+    row::Row,
+    time::{Millis, Second},
+    version::Version,
+    view::{
+        self,
+        body::{Body, Meta, Stored},
+        freshness::Missing,
+        repository::Figures,
+    },
+};
+
+impl Ledger {
+    /// Gives the rows that must be written for what was folded: at most [`SLICE_MAX`] repositories a call,
+    /// the account's own views once all of them are out.
+    pub fn drain(&mut self, large_views: LargeViews) -> Drained {
+        let mut drained = Drained { rows: std::mem::take(&mut self.aliases), has_more: false };
+        let slice: Vec<RepoId> = self.dirty_cells.iter().take(SLICE_MAX).copied().collect();
+        for repo in slice {
+            self.dirty_cells.remove(&repo);
+            self.drain_repository(repo, &mut drained.rows);
+        }
+        if self.dirty_cells.is_empty() {
+            self.drain_account(large_views, &mut drained.rows);
+        } else {
+            drained.has_more = true;
+        }
+        drained
+    }
+
+    fn drain_repository(&mut self, id: RepoId, rows: &mut Vec<Row>) {
+        self.derive(id);
+        let stream = self.stream();
+        let is_kept = self.account.is_kept();
+        let login = self.account.profile.login.is_some();
+        let Some(cell) = self.cells.get_mut(&id) else { return };
+        let dirty = std::mem::take(&mut cell.dirty);
+        let Some(touched_at) = dirty.touched_at else { return };
+
+        if cell.version > Version::NONE {
+            rows.push(Row {
+                key: RowKey::Entity(stream, EntityKey::Repository(id)),
+                version: cell.version,
+                value: cell.repo.encode().into(),
+            });
+        }
+        for bucket in dirty.buckets {
+            if let Some((states, version)) = cell.states.bucket(bucket) {
+                rows.push(Row {
+                    key: RowKey::Member {
+                        stream,
+                        set: MemberSet::Pulls,
+                        parent: id,
+                        wipe: 0,
+                        bucket,
+                        id: Vec::new(),
+                    },
+                    version: *version,
+                    value: states.encode().into(),
+                });
+            }
+        }
+        let needs = need::of_repository(id, &cell.repo, &cell.states, is_kept);
+        push_needs(rows, stream, &mut cell.needs, needs, touched_at, dirty.replayed);
+
+        let shows = if is_kept && login { cell.figures.as_ref() } else { None };
+        let view = match shows {
+            Some(figures) => {
+                let (payload, complete) = view::repository::render(id, &cell.repo, figures);
+                let meta = Meta {
+                    hash: view::body::hash(&payload),
+                    length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+                    as_of: figures.as_of,
+                    checked_ms: figures.checked_ms,
+                    complete,
+                    name: figures.full_name.clone(),
+                };
+                let shown = meta_hash(&meta);
+                (cell.shown != Some(shown) || dirty.replayed).then(|| {
+                    cell.shown = Some(shown);
+                    Stored::Body(Body::new(&payload, meta))
+                })
+            }
+            // A repository that was never shown has no row to take back, unless a load forgot that it was.
+            None if is_kept && !matches!(cell.repo.visibility, Visibility::Unknown) => {
+                (cell.shown != Some(GONE) || dirty.replayed).then(|| {
+                    cell.shown = Some(GONE);
+                    Stored::Gone
+                })
+            }
+            None => None,
+        };
+        if let Some(stored) = view {
+            let key = RowKey::View(stream, ViewKey::Repository(id));
+            rows.push(Row { key, version: touched_at, value: stored.encode() });
+        }
+
+        let is_hidden = cell.repo.visibility.is_hidden();
+        let write_hidden = cell.is_hidden_written != is_hidden || dirty.replayed;
+        cell.is_hidden_written = is_hidden;
+        let names = self.names.update(id, &cell.repo);
+        if write_hidden {
+            rows.push(self.hidden_row(Some(id), touched_at, is_hidden));
+        }
+        let names = if dirty.replayed { self.names.of(id) } else { names };
+        self.dirty.names.extend(names);
+    }
+
+    /// Brings totals, order and gaps up to what the repository shows now.
+    pub(super) fn derive(&mut self, id: RepoId) {
+        let login = self.account.profile.login.as_deref().unwrap_or_default();
+        let Some(cell) = self.cells.get_mut(&id) else { return };
+        let figures = Figures::of(&cell.repo, &cell.states, login);
+        let is_unsettled = match cell.repo.visibility {
+            Visibility::Unknown => true,
+            Visibility::Public { .. } => cell.repo.name().is_none(),
+            Visibility::Hidden(hidden) => hidden.doubt.is_some(),
+        };
+        if is_unsettled {
+            self.unsettled.insert(id);
+        } else {
+            self.unsettled.remove(&id);
+        }
+        if figures == cell.figures {
+            return;
+        }
+        if let Some(former) = cell.figures.take() {
+            self.totals.remove(&former);
+            if let Some(repos) = self.order.get_mut(&former.name) {
+                repos.remove(&id);
+                if repos.is_empty() {
+                    self.order.remove(&former.name);
+                }
+            }
+            self.gaps.remove(&(former.name, id));
+        }
+        if let Some(figures) = &figures {
+            self.totals.add(figures);
+            self.order.entry(figures.name.clone()).or_default().insert(id);
+            if !figures.missing.is_empty() {
+                self.gaps.insert((figures.name.clone(), id));
+            }
+            cell.fragment = view::payload::fragment(figures);
+        }
+        cell.figures = figures;
+    }
+
+    fn drain_account(&mut self, large_views: LargeViews, rows: &mut Vec<Row>) {
+        let Some(touched_at) = self.dirty.touched_at else { return };
+        let stream = self.stream();
+        let replayed = self.dirty.replayed;
+        if self.dirty.entity && self.account_version > Version::NONE {
+            rows.push(Row {
+                key: RowKey::Entity(stream, EntityKey::Account),
+                version: self.account_version,
+                value: self.account.encode().into(),
+            });
+            self.dirty.entity = false;
+        }
+        for name in std::mem::take(&mut self.dirty.names) {
+            rows.push(self.name_row(&name, touched_at));
+        }
+        let needs = need::of_account(&self.account, self.account_version).to_vec();
+        push_needs(rows, stream, &mut self.account_needs, needs, touched_at, replayed);
+
+        let is_hidden = self.account.hidden.is_some();
+        if self.is_hidden_written != is_hidden || replayed {
+            rows.push(self.hidden_row(None, touched_at, is_hidden));
+            self.is_hidden_written = is_hidden;
+        }
+
+        let is_rendered = self.account.is_kept() && self.account.profile.login.is_some();
+        if is_rendered && large_views == LargeViews::Later && self.has_large_views() {
+            self.drain_directory(touched_at, replayed, rows);
+            return;
+        }
+        if is_rendered {
+            self.drain_views(touched_at, replayed, rows);
+        }
+        self.drain_directory(touched_at, replayed, rows);
+        self.dirty = super::DirtyAccount::default();
+    }
+
+    fn drain_views(&mut self, touched_at: Version, replayed: bool, rows: &mut Vec<Row>) {
+        let own_gaps = view::account::own_gaps(&self.account, !self.unsettled.is_empty());
+        let as_of = self.as_of();
+        let account_checked = self.account_checked();
+
+        let fragments = self.in_order().filter_map(|id| Some(self.cells.get(&id)?.fragment.as_slice()));
+        let payload = view::payload::render(&self.account.profile, fragments);
+        let is_complete = own_gaps.is_empty() && self.totals.payload_is_complete();
+        let checked_ms = account_checked.min(self.totals.payload_checked_ms());
+        self.push_view(ViewKey::GithubPayload, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+
+        let gaps = self.gaps.iter().filter_map(|(_, id)| self.cells.get(id)?.figures.as_ref());
+        let gaps = gaps.flat_map(|figures| {
+            let repository = Some(figures.full_name.as_str());
+            figures.missing.iter().map(move |&(field, reason)| Missing { field, repository, reason })
+        });
+        let (payload, is_complete) =
+            view::account::render(self.id, &self.account, &self.totals, as_of, &own_gaps, gaps);
+        let checked_ms = account_checked.min(self.totals.checked_ms());
+        self.push_view(ViewKey::Account, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+
+        let payload = view::index::render(self.in_order());
+        self.push_view(ViewKey::RepositoryIndex, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+    }
+
+    fn push_view(
+        &mut self,
+        key: ViewKey,
+        payload: &[u8],
+        (as_of, checked_ms, complete): (Second, Option<Millis>, bool),
+        touched_at: Version,
+        replayed: bool,
+        rows: &mut Vec<Row>,
+    ) {
+        let meta = Meta {
+            hash: view::body::hash(payload),
+            length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+            as_of,
+            checked_ms,
+            complete,
+            name: self.account.profile.login.clone().unwrap_or_default(),
+        };
+        let hash = Some(meta_hash(&meta));
+        let stream = self.stream();
+        let shown = self.views.entry(key).or_default();
+        shown.length = payload.len();
+        if shown.hash != hash || replayed {
+            shown.hash = hash;
+            let value = Stored::Body(Body::new(payload, meta)).encode();
+            rows.push(Row { key: RowKey::View(stream, key), version: touched_at, value });
+        }
+    }
+
+    fn drain_directory(&mut self, touched_at: Version, replayed: bool, rows: &mut Vec<Row>) {
+        let Some(directory) = self.directory_row() else { return };
+        if self.directory.as_ref() != Some(&directory) || replayed {
+            rows.push(Row {
+                key: RowKey::Directory(self.id),
+                version: touched_at,
+                value: directory.encode().into(),
+            });
+            self.directory = Some(directory);
+        }
+    }
+
+    fn directory_row(&self) -> Option<Directory> {
+        let account = &self.account;
+        let (by, since_ms): (Option<TrackedBy>, Millis) = match account.keeping {
+            Keeping::Unknown => return None,
+            Keeping::Kept { by, since_ms } => (Some(by), since_ms),
+            Keeping::Muted | Keeping::Dropped => (None, Millis(0)),
+        };
+        let state = match account.keeping {
+            Keeping::Muted => DirectoryState::Muted,
+            Keeping::Dropped => DirectoryState::Dropped,
+            Keeping::Kept { .. } | Keeping::Unknown if account.hidden.is_some() => DirectoryState::Hidden,
+            Keeping::Kept { .. } | Keeping::Unknown => DirectoryState::Kept,
+        };
+        let own_gaps = view::account::own_gaps(account, !self.unsettled.is_empty());
+        Some(Directory {
+            state,
+            login: account.profile.login.clone(),
+            by,
+            since_ms,
+            read_ms: account.read_ms,
+            listed: account.listed_since.is_some() || account.list_check.refused.is_some(),
+            complete: own_gaps.is_empty() && self.gaps.is_empty(),
+            checked_ms: self.account_checked().min(self.totals.checked_ms()),
+            repositories: self.totals.repositories(),
+        })
+    }
+
+    /// When profile and list were checked, whichever is longer ago.
+    fn account_checked(&self) -> Option<Millis> {
+        let checks = [&self.account.profile_check, &self.account.list_check];
+        let checked = checks.map(|check| (check.checked_ms > Millis(0)).then_some(check.checked_ms));
+        checked[0].min(checked[1])
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = RepoId> {
+        self.order.values().flatten().copied()
+    }
+}
+
+/// What [`super::cell::Cell::shown`] holds for a view that was taken back.
+const GONE: u64 = 0;
+
+/// A hash over everything that a view's row holds, to tell whether it must be written.
+fn meta_hash(meta: &Meta) -> u64 {
+    view::body::hash(&crate::codec::encode(0, meta)) | 1
+}
+
+/// Writes the needs that changed; a need that is no longer derived is met.
+fn push_needs(
+    rows: &mut Vec<Row>,
+    stream: crate::id::StreamKey,
+    written: &mut Vec<(NeedKey, Need)>,
+    derived: Vec<(NeedKey, Need)>,
+    version: Version,
+    replayed: bool,
+) {
+    let ended = written.iter().filter(|(key, _)| !derived.iter().any(|(other, _)| other == key));
+    let ended: Vec<(NeedKey, Need)> = ended.map(|(key, _)| (key.clone(), Need::Met)).collect();
+    for (key, need) in derived.iter().chain(&ended) {
+        let before = written.iter().find(|(other, _)| other == key).map_or(Need::Met, |(_, need)| *need);
+        if before != *need || (replayed && need.is_open()) {
+            let key = RowKey::Need(stream, key.clone());
+            rows.push(Row { key, version, value: need.encode().into() });
+        }
+    }
+    *written = derived.into_iter().filter(|(_, need)| need.is_open()).collect();
+}
+

@@ -1,0 +1,115 @@
+//! The bodies that our own sources append: answers of forges and commands, and the labels that tell bodies
+//! apart.
+//!
+//! A delivery's body is the forge's own JSON, so that a mistake in its translation is mended by folding the
+//! log again. An answer is kept translated: half of what it says stands in headers (`Link`, `Date`, status),
+//! and it can be asked again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Asked, Event},
+    id::RepoId,
+    text::Text,
+};
+
+/// The label of a GitHub delivery: the body is GitHub's JSON.
+pub const GITHUB_DELIVERY: &str = "github.delivery";
+/// The label of an [`Answer`].
+pub const ANSWER: &str = "answer";
+/// The label of a [`Command`].
+pub const COMMAND: &str = "command";
+
+/// What a forge answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer<'a> {
+    /// When it was asked.
+    pub asked: Asked,
+    /// What it said.
+    #[serde(borrow)]
+    pub events: Vec<Event<'a>>,
+    /// How far the work got that asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursors: Vec<CursorNote<'a>>,
+}
+
+/// How far a long job got, or which ETag an answer had: a row that only the asking source reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorNote<'a> {
+    /// Which cursor of this stream.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// Its new value; empty ends it.
+    pub value: Text<'a>,
+}
+
+/// What a person or one of our own sources wants, within one stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command<'a> {
+    /// The facts that it makes.
+    #[serde(borrow)]
+    pub events: Vec<Event<'a>>,
+}
+
+macro_rules! json_body {
+    ($($body:ident),*) => {$(
+        impl<'a> $body<'a> {
+            /// The record's body.
+            pub fn encode(&self) -> Vec<u8> {
+                serde_json::to_vec(self).expect("a body of plain values serializes")
+            }
+
+            /// Reads a record's body.
+            ///
+            /// # Errors
+            /// When it is not one, or was written by a newer release.
+            pub fn decode(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+                serde_json::from_slice(body)
+            }
+        }
+    )*};
+}
+
+json_body!(Answer, Command);
+
+/// The cursor that holds the ETag of what was last answered about `what` of a repository.
+pub fn etag_cursor(what: &str, repo: Option<RepoId>) -> String {
+    match repo {
+        Some(repo) => format!("etag/{what}/{repo}"),
+        None => format!("etag/{what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{PullState, RepositoryReading},
+        time::{Millis, Second},
+        version::{Epoch, Version},
+    };
+
+    #[test]
+    fn bodies_are_frozen_and_read_back() {
+        let repo = RepoId::github(7);
+        let mut reading = RepositoryReading::of(repo);
+        reading.name = Some("hello".into());
+        reading.description = Some(None);
+        let answer = Answer {
+            asked: Asked {
+                asked_at: Version::new(Epoch::FIRST, 3),
+                asked_ms: Millis(1_700_000_000_123),
+                date: Second(1_700_000_000),
+            },
+            events: vec![
+                Event::Repository(Box::new(reading)),
+                Event::Pulls { repo, pulls: vec![(1, PullState::Merged, Second(5))] },
+                Event::RepositoriesListed { since: Version::NONE },
+            ],
+            cursors: vec![CursorNote { kind: etag_cursor("repository", Some(repo)).into(), value: "W/1".into() }],
+        };
+        let body = answer.encode();
+        insta::assert_snapshot!(String::from_utf8(body.clone()).unwrap());
+        assert_eq!(Answer::decode(&body).unwrap(), answer);
+    }
+}

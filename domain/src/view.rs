@@ -1,0 +1,11 @@
+//! Views: payloads rendered ahead, so that a reader costs a copy of bytes.
+//!
+//! What changes without the payload changing (when it was checked, its position) is beside the body, never
+//! in it, so that an ETag lasts as long as the bytes.
+
+pub mod account;
+pub mod body;
+pub mod freshness;
+pub mod index;
+pub mod payload;
+pub mod repository;

@@ -1,0 +1,64 @@
+//! S0's user payload, `/githubPayload`, from ready fragments of its repositories.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::{entity::account::Profile, view::repository::Figures};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fragment<'a> {
+    name: &'a str,
+    url: &'a str,
+    commit_count: Option<u64>,
+    pull_request_count: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    #[serde(rename = "githubHandle")]
+    handle: &'a str,
+    #[serde(rename = "githubURL")]
+    url: Option<&'a str>,
+    #[serde(rename = "avatarURL")]
+    avatar_url: Option<&'a str>,
+    email: Option<&'a str>,
+    #[serde(rename = "followerCount")]
+    followers: Option<u64>,
+}
+
+/// What a repository adds to the payload.
+pub fn fragment(figures: &Figures) -> Vec<u8> {
+    let fragment = Fragment {
+        name: &figures.name,
+        url: &figures.url,
+        commit_count: figures.commits,
+        pull_request_count: figures.pulls.total,
+    };
+    serde_json::to_vec(&fragment).expect("a fragment of plain values serializes")
+}
+
+/// Renders the payload around its repositories' fragments, which come in order.
+pub fn render<'a>(profile: &Profile, fragments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let user = User {
+        handle: profile.login.as_deref().unwrap_or_default(),
+        url: profile.url.as_deref(),
+        avatar_url: profile.avatar_url.as_deref(),
+        email: profile.email.as_deref(),
+        followers: profile.followers,
+    };
+    let mut bytes = Vec::with_capacity(1024);
+    bytes.extend_from_slice(br#"{"user":"#);
+    serde_json::to_writer(&mut bytes, &user).expect("a user of plain values serializes");
+    bytes.pop();
+    bytes.extend_from_slice(br#","repositories":["#);
+    for (place, fragment) in fragments.enumerate() {
+        if place > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(fragment);
+    }
+    bytes.write_all(b"]}}").expect("writing to memory does not fail");
+    bytes
+}
