@@ -58,6 +58,8 @@ pub struct Ledger {
     directory: Option<Directory>,
     is_hidden_written: bool,
     aliases: Vec<Row>,
+    /// Rough size of all cells in memory, in bytes.
+    cells_weight: usize,
 }
 
 /// What of the account itself must be written.
@@ -176,6 +178,7 @@ impl Ledger {
             directory: None,
             is_hidden_written: false,
             aliases: Vec::new(),
+            cells_weight: 0,
         }
     }
 
@@ -209,7 +212,7 @@ impl Ledger {
     pub fn weight(&self) -> usize {
         /// An account without repositories, as measured.
         const BASE: usize = 2_000;
-        BASE + self.cells.values().map(Cell::weight).sum::<usize>()
+        BASE + self.cells_weight
     }
 
     /// The account.
@@ -238,11 +241,7 @@ impl Ledger {
     }
 
     fn hidden_row(&self, repo: Option<RepoId>, version: Version, hidden: bool) -> Row {
-        Row {
-            key: RowKey::Hidden(self.id, repo),
-            version,
-            value: HiddenRow { hidden }.encode().into(),
-        }
+        Row { key: RowKey::Hidden(self.id, repo), version, value: HiddenRow { hidden }.encode().into() }
     }
 
     fn name_row(&self, name: &str, version: Version) -> Row {

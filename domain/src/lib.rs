@@ -1,4 +1,16 @@
 //! The language of Tallyhook: ids, events, entities and how they evolve, views and how they render.
+//!
+//! On a delivery's journey this is its meaning. A forge's crate translates a record into [`event`]s; the
+//! projector gives them to the [`ledger`] of their account, where they change [`entity`]s; what changed comes
+//! out as [`row`]s: facts, [`need`]s to ask the forge, names, and rendered [`view`]s.
+//!
+//! *Architecture invariant*: everything here is a pure function of its arguments. Time, ids and chance come
+//! in the record; there is no clock, no randomness, no environment, no I/O and no logging.
+
+/// Names the rows and the consumer group of one way of folding. It rises with every change that gives other
+/// rows for the same records; then everything is folded anew from the log.
+pub const GENERATION: u32 = 1;
+
 pub mod codec;
 pub mod commit;
 pub mod directory;
@@ -19,9 +31,9 @@ pub mod view;
 pub use commit::CommitId;
 pub use event::{Asked, Event, Stamp, Told};
 pub use id::{AccountId, Forge, RepoId, StreamKey};
+pub use key::{EntityKey, Family, MemberSet, NeedKey, RowKey, ScanKey, ViewKey};
 pub use ledger::Ledger;
 pub use row::Row;
-pub use key::{EntityKey, Family, MemberSet, NeedKey, RowKey, ScanKey, ViewKey};
 pub use text::Text;
 pub use time::{Millis, Second};
 pub use version::{Epoch, Version};

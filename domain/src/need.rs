@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     codec::{self, DecodeError},
-    entity::{account::Account, check::Check, doubt::Doubt, languages::Due, pulls::PullStates, repository::Repository},
+    entity::{
+        account::Account, check::Check, doubt::Doubt, languages::Due, pulls::PullStates,
+        repository::Repository,
+    },
     id::RepoId,
     key::NeedKey,
     time::Millis,

@@ -106,7 +106,10 @@ mod tests {
                 Event::Pulls { repo, pulls: vec![(1, PullState::Merged, Second(5))] },
                 Event::RepositoriesListed { since: Version::NONE },
             ],
-            cursors: vec![CursorNote { kind: etag_cursor("repository", Some(repo)).into(), value: "W/1".into() }],
+            cursors: vec![CursorNote {
+                kind: etag_cursor("repository", Some(repo)).into(),
+                value: "W/1".into(),
+            }],
         };
         let body = answer.encode();
         insta::assert_snapshot!(String::from_utf8(body.clone()).unwrap());

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{self, DecodeError};
+
 /// How many low bits of a [`Version`] hold the offset (design §4). Versions stay below 2⁵⁰, far under
 /// "now in microseconds", which is what a CQL store compares them with.
 const OFFSET_BITS: u32 = 40;
@@ -15,6 +17,19 @@ pub struct Epoch(pub u16);
 impl Epoch {
     /// The epoch that a new data folder starts in.
     pub const FIRST: Epoch = Epoch(1);
+
+    /// The stored form: a store's epoch is one row, written when the store is created.
+    pub fn encode(self) -> Vec<u8> {
+        codec::encode(1, &self)
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When it was written by a newer release or is damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(1, bytes)
+    }
 }
 
 /// Which record of its partition produced a value; a store keeps the row with the greatest.

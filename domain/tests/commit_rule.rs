@@ -215,7 +215,8 @@ impl World {
             let delivery = self.deliveries.iter().map(|delivery| delivery.arrives_ms).min();
             let answer = self.answers.iter().map(|answer| answer.arrives_ms).min();
             let sweep = self.sweeps.iter().map(|(at, _)| (*at).max(self.now_ms)).min();
-            let Some(next) = [due, sweep, delivery, answer].into_iter().flatten().min().filter(|at| *at <= until_ms)
+            let Some(next) =
+                [due, sweep, delivery, answer].into_iter().flatten().min().filter(|at| *at <= until_ms)
             else {
                 self.now_ms = until_ms;
                 return;

@@ -8,8 +8,8 @@ use domain::{
     StreamKey, Told, Version, ViewKey,
     directory::{Directory, DirectoryState, HiddenRow, RepoName},
     event::{
-        CommitsReading, HiddenWhy, OwnerReading, ProfileReading, PullReading, PullState, Push, RepositoryReading,
-        TrackedBy,
+        CommitsReading, HiddenWhy, OwnerReading, ProfileReading, PullReading, PullState, Push,
+        RepositoryReading, TrackedBy,
     },
     ledger::LargeViews,
     need::Need,
@@ -110,7 +110,8 @@ impl Bench {
             Stored::Gone => None,
             Stored::Body(body) => {
                 let mut text = String::new();
-                std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&body.gzip[..]), &mut text).unwrap();
+                std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&body.gzip[..]), &mut text)
+                    .unwrap();
                 Some((serde_json::from_str(&text).unwrap(), body.meta.complete))
             }
         }
@@ -482,8 +483,11 @@ fn a_crash_between_the_rows_of_a_record_is_mended_by_its_replay() {
     ];
     bench.deliver(events);
     let whole = bench.rows.clone();
-    let changed: Vec<Row> =
-        whole.iter().filter(|(key, row)| committed.get(*key) != Some(*row)).map(|(_, row)| row.clone()).collect();
+    let changed: Vec<Row> = whole
+        .iter()
+        .filter(|(key, row)| committed.get(*key) != Some(*row))
+        .map(|(_, row)| row.clone())
+        .collect();
     assert!(changed.len() > 3);
     for lost in &changed {
         bench.rows.clone_from(&whole);

@@ -102,9 +102,7 @@ impl Commits {
         let raised_at = self.doubt.map_or(Version::NONE, |doubt| doubt.raised_at);
         let head = answer.head.unwrap_or(CommitId::ZERO);
         let is_first = self.pair.is_none();
-        if asked.asked_at >= raised_at.max(self.moved_at)
-            && (is_first || asked.asked_at > self.answered_at)
-        {
+        if asked.asked_at >= raised_at.max(self.moved_at) && (is_first || asked.asked_at > self.answered_at) {
             self.pair = Some(Pair { branch: answer.branch.to_string(), head, count: answer.count });
             if let Some(pushed_at) = answer.pushed_at {
                 self.pushed_at = pushed_at;
@@ -114,10 +112,8 @@ impl Commits {
             self.doubt = None;
             return true;
         }
-        let differs = self
-            .pair
-            .as_ref()
-            .is_some_and(|pair| pair.head != head || pair.branch != answer.branch.as_str());
+        let differs =
+            self.pair.as_ref().is_some_and(|pair| pair.head != head || pair.branch != answer.branch.as_str());
         if differs && self.doubt.is_none() {
             self.raise(stamp);
             return true;

@@ -55,9 +55,8 @@ impl PullTotals {
     /// Folds an (N, M) answer: the greatest M wins, with equal M the later question.
     pub fn count(&mut self, total: u64, newest: u64, stamp: &Stamp) -> bool {
         let Told::Answer(asked) = stamp.told else { return false };
-        let is_newer = self
-            .counted
-            .is_none_or(|known| (newest, asked.asked_at) >= (known.newest, known.asked_at));
+        let is_newer =
+            self.counted.is_none_or(|known| (newest, asked.asked_at) >= (known.newest, known.asked_at));
         let answer = PullsCounted { total, newest, asked_at: asked.asked_at, asked_ms: asked.asked_ms };
         let changed = is_newer && self.counted != Some(answer);
         if is_newer {

@@ -329,11 +329,14 @@ impl Facts {
         fold.read_opt(&mut self.default_branch, reading.default_branch.as_deref().map(str::to_owned));
         fold.read_opt(&mut self.description, reading.description.as_ref().map(owned));
         fold.read_opt(&mut self.license, reading.license.as_ref().map(owned));
-        fold.read_opt(&mut self.topics, reading.topics.as_ref().map(|topics| {
-            let mut topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
-            topics.sort_unstable();
-            topics
-        }));
+        fold.read_opt(
+            &mut self.topics,
+            reading.topics.as_ref().map(|topics| {
+                let mut topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
+                topics.sort_unstable();
+                topics
+            }),
+        );
         let mut changed = fold.changed;
         self.doubt = fold.end();
         let times = (

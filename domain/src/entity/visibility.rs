@@ -100,10 +100,9 @@ impl Visibility {
 
     fn read_public_while_hidden(&mut self, mut hidden: Hidden, at: Second, stamp: &Stamp) -> Turn {
         let reopens = match (stamp.told, hidden.why) {
-            (
-                Told::Answer(asked),
-                HiddenWhy::Gone | HiddenWhy::Installation | HiddenWhy::Moved(_),
-            ) => asked.asked_at >= hidden.version,
+            (Told::Answer(asked), HiddenWhy::Gone | HiddenWhy::Installation | HiddenWhy::Moved(_)) => {
+                asked.asked_at >= hidden.version
+            }
             (Told::Answer(asked), HiddenWhy::Private | HiddenWhy::Deleted) => {
                 asked.asked_at >= hidden.version && at > hidden.at
             }

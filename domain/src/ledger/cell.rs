@@ -29,6 +29,8 @@ pub struct Cell {
     pub shown: Option<u64>,
     /// Whether the store was told that it is hidden.
     pub is_hidden_written: bool,
+    /// Its size in memory as last counted into its ledger's.
+    pub weight: usize,
     /// What must be written.
     pub dirty: Dirty,
 }
@@ -58,6 +60,7 @@ impl Cell {
             fragment: Vec::new(),
             needs: Vec::new(),
             shown: None,
+            weight: 0,
             dirty: Dirty::default(),
         }
     }
@@ -69,7 +72,7 @@ impl Cell {
     }
 
     /// Rough size in memory, in bytes.
-    pub fn weight(&self) -> usize {
+    pub fn measure(&self) -> usize {
         /// Entity, figures and index entries of a repository with short texts, as measured.
         const BASE: usize = 2_500;
         /// An entry of a pull request's state.

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::{
     directory::Alias,
-    entity::{doubt::Doubt, account::Keeping, pulls::bucket_of},
+    entity::{account::Keeping, doubt::Doubt, pulls::bucket_of},
     event::{Event, HiddenWhy, OwnerReading, PullState, Stamp, Told, TrackedBy},
     id::{AccountId, RepoId},
     key::{NeedKey, RowKey},

@@ -81,8 +81,10 @@ fn claims(id: RepoId, repo: &Repository) -> Vec<(String, Claim)> {
     let former_strength = strength.min(Strength::Former);
     let former = repo.facts.former_names.iter().map(|name| (name, former_strength));
     let present = repo.facts.name.iter().map(|name| (name, strength));
-    let mut claims: Vec<(String, Claim)> =
-        former.chain(present).map(|(name, strength)| (name.value.to_lowercase(), (strength, name.at, id))).collect();
+    let mut claims: Vec<(String, Claim)> = former
+        .chain(present)
+        .map(|(name, strength)| (name.value.to_lowercase(), (strength, name.at, id)))
+        .collect();
     // A rename that only changed case claims one name twice; the stronger claim stays.
     claims.sort_unstable();
     claims.reverse();

@@ -119,6 +119,8 @@ impl Ledger {
     pub(super) fn derive(&mut self, id: RepoId) {
         let login = self.account.profile.login.as_deref().unwrap_or_default();
         let Some(cell) = self.cells.get_mut(&id) else { return };
+        let weight = cell.measure();
+        self.cells_weight = self.cells_weight + weight - std::mem::replace(&mut cell.weight, weight);
         let figures = Figures::of(&cell.repo, &cell.states, login);
         let is_unsettled = match cell.repo.visibility {
             Visibility::Unknown => true,
@@ -199,7 +201,14 @@ impl Ledger {
         let payload = view::payload::render(&self.account.profile, fragments);
         let is_complete = own_gaps.is_empty() && self.totals.payload_is_complete();
         let checked_ms = account_checked.min(self.totals.payload_checked_ms());
-        self.push_view(ViewKey::GithubPayload, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+        self.push_view(
+            ViewKey::GithubPayload,
+            &payload,
+            (as_of, checked_ms, is_complete),
+            touched_at,
+            replayed,
+            rows,
+        );
 
         let gaps = self.gaps.iter().filter_map(|(_, id)| self.cells.get(id)?.figures.as_ref());
         let gaps = gaps.flat_map(|figures| {
@@ -209,10 +218,24 @@ impl Ledger {
         let (payload, is_complete) =
             view::account::render(self.id, &self.account, &self.totals, as_of, &own_gaps, gaps);
         let checked_ms = account_checked.min(self.totals.checked_ms());
-        self.push_view(ViewKey::Account, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+        self.push_view(
+            ViewKey::Account,
+            &payload,
+            (as_of, checked_ms, is_complete),
+            touched_at,
+            replayed,
+            rows,
+        );
 
         let payload = view::index::render(self.in_order());
-        self.push_view(ViewKey::RepositoryIndex, &payload, (as_of, checked_ms, is_complete), touched_at, replayed, rows);
+        self.push_view(
+            ViewKey::RepositoryIndex,
+            &payload,
+            (as_of, checked_ms, is_complete),
+            touched_at,
+            replayed,
+            rows,
+        );
     }
 
     fn push_view(
@@ -322,4 +345,3 @@ fn push_needs(
     }
     *written = derived.into_iter().filter(|(_, need)| need.is_open()).collect();
 }
-

@@ -67,7 +67,8 @@ pub fn hash(payload: &[u8]) -> u64 {
 impl Body {
     /// Compresses a payload.
     pub fn new(payload: &[u8], meta: Meta) -> Self {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4 + 64), Compression::new(GZIP_LEVEL));
+        let mut encoder =
+            GzEncoder::new(Vec::with_capacity(payload.len() / 4 + 64), Compression::new(GZIP_LEVEL));
         let gzip = encoder.write_all(payload).and_then(|()| encoder.finish());
         Body { meta, gzip: gzip.expect("writing to memory does not fail").into() }
     }

@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
-    entity::{
-        check::Check,
-        gauge::Gauge,
-        pulls::PullStates,
-        repository::Repository,
-    },
+    entity::{check::Check, gauge::Gauge, pulls::PullStates, repository::Repository},
     id::RepoId,
     time::{Millis, Second},
     view::freshness::{Freshness, Missing, Reason},
@@ -85,8 +80,7 @@ impl Figures {
             && pulls.total.is_some()
             && !pulls_are_in_doubt(repo, states)
             && repo.pulls_check.refused.is_none();
-        let payload_checked_ms =
-            oldest(&[&repo.facts_check, &repo.commits_check, &repo.pulls_check]);
+        let payload_checked_ms = oldest(&[&repo.facts_check, &repo.commits_check, &repo.pulls_check]);
         Some(Figures {
             full_name: format!("{login}/{name}"),
             url: match &repo.facts.url {
@@ -146,8 +140,7 @@ fn missing(repo: &Repository, states: &PullStates, pulls: &PullFigures) -> Vec<(
         is_known: pulls.open.is_some(),
         is_doubted: pulls_are_in_doubt(repo, states) || !states.doubts().is_empty(),
     };
-    let facts =
-        Standing { is_known: !repo.facts_check.is_unasked(), is_doubted: repo.facts.doubt.is_some() };
+    let facts = Standing { is_known: !repo.facts_check.is_unasked(), is_doubted: repo.facts.doubt.is_some() };
     let asked = |is_known: bool| Standing { is_known, is_doubted: false };
     [
         ("repository", facts.gap(&repo.facts_check)),

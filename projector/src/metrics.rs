@@ -1,0 +1,52 @@
+//! What the projector counts.
+
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+
+/// What the projector counts.
+#[derive(Clone)]
+pub struct Metrics {
+    pub(crate) projected: IntCounterVec,
+    pub(crate) lag_records: IntGauge,
+    pub(crate) lag_seconds: prometheus::Gauge,
+    pub(crate) freshness: Histogram,
+    pub(crate) dead_letters: IntGauge,
+}
+
+impl Metrics {
+    /// Makes the metrics and registers them.
+    ///
+    /// # Errors
+    /// When another metric of the same name is registered already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Metrics {
+            projected: IntCounterVec::new(
+                Opts::new("tallyhook_projected_records_total", "Records folded, by what came of them."),
+                &["result"],
+            )?,
+            lag_records: IntGauge::new("tallyhook_projector_lag_records", "Records that wait to be folded.")?,
+            lag_seconds: prometheus::Gauge::new(
+                "tallyhook_projector_lag_seconds",
+                "Age of the record that was folded last, while others wait; 0 when none does.",
+            )?,
+            freshness: Histogram::with_opts(
+                HistogramOpts::new(
+                    "tallyhook_freshness_seconds",
+                    "From a delivery's receipt until its change is visible.",
+                )
+                .buckets(vec![
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+                ]),
+            )?,
+            dead_letters: IntGauge::new("tallyhook_dead_letters", "Records that could not be folded.")?,
+        };
+        registry.register(Box::new(metrics.projected.clone()))?;
+        registry.register(Box::new(metrics.lag_records.clone()))?;
+        registry.register(Box::new(metrics.lag_seconds.clone()))?;
+        registry.register(Box::new(metrics.freshness.clone()))?;
+        registry.register(Box::new(metrics.dead_letters.clone()))?;
+        for result in ["projected", "ignored", "unknown", "dead"] {
+            metrics.projected.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+}

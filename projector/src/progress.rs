@@ -1,0 +1,74 @@
+//! How far the projector is, for readiness, for effects that wait for it, and for commands.
+
+use std::collections::BTreeMap;
+
+use domain::Version;
+use event_log::Partition;
+use tokio::sync::watch;
+
+/// How far each partition is folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct State {
+    folded: BTreeMap<Partition, Version>,
+    next: BTreeMap<Partition, u64>,
+    caught_up: bool,
+    lag_records: u64,
+}
+
+/// Where the projector tells how far it is.
+#[derive(Debug, Clone)]
+pub struct Progress(watch::Sender<State>);
+
+/// Where others read it.
+#[derive(Debug, Clone)]
+pub struct ProgressReader(watch::Receiver<State>);
+
+impl Progress {
+    /// A teller and its reader.
+    pub fn new() -> (Self, ProgressReader) {
+        let (sender, receiver) = watch::channel(State::default());
+        (Progress(sender), ProgressReader(receiver))
+    }
+
+    pub(crate) fn folded(&self, partition: Partition, version: Version, next: u64) {
+        self.0.send_modify(|state| {
+            state.folded.insert(partition, version);
+            state.next.insert(partition, next);
+        });
+    }
+
+    pub(crate) fn caught_up(&self, caught_up: bool) {
+        self.0.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
+    }
+
+    pub(crate) fn lag(&self, records: u64) {
+        self.0.send_if_modified(|state| std::mem::replace(&mut state.lag_records, records) != records);
+    }
+}
+
+impl ProgressReader {
+    /// The version up to which a partition's rows are written.
+    pub fn folded(&self, partition: Partition) -> Version {
+        self.0.borrow().folded.get(&partition).copied().unwrap_or(Version::NONE)
+    }
+
+    /// Whether everything that the log held at the start is folded: effects may begin.
+    pub fn is_caught_up(&self) -> bool {
+        self.0.borrow().caught_up
+    }
+
+    /// How many records wait to be folded, as last looked at.
+    pub fn lag_records(&self) -> u64 {
+        self.0.borrow().lag_records
+    }
+
+    /// Waits until everything that the log held at the start is folded; `false` when the projector ended.
+    pub async fn wait_caught_up(&mut self) -> bool {
+        self.0.wait_for(|state| state.caught_up).await.is_ok()
+    }
+
+    /// Waits until the rows of the record at `offset` are written; `false` when the projector ended.
+    pub async fn wait_folded(&mut self, partition: Partition, offset: u64) -> bool {
+        self.0.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await.is_ok()
+    }
+}

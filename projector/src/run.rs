@@ -1,0 +1,474 @@
+//! The loop: next, fold, write, hint; and on a timer flush, then commit.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use domain::{AccountId, Epoch, Family, Row, RowKey, StreamKey, Version, ledger::LargeViews};
+use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
+use futures::future::OptionFuture;
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use view_store::{Hint, Hints, StoreError, ViewStore};
+
+use crate::{
+    Projector, ProjectorSettings, Stopped,
+    batch::{Folded, Folder},
+    dead_letters::DeadLetters,
+    metrics::Metrics,
+    progress::Progress,
+    retry::until_done,
+    seen::{self, Seen},
+    working_set::WorkingSet,
+};
+
+/// So many rows are handed to the store at once; a record that touches thousands of views comes in slices.
+const WRITE_ROWS_MAX: usize = 4_096;
+/// A large view is rendered at most every so many times its own rendering time (design §6).
+const LARGE_VIEW_REST: u32 = 50;
+/// A large view is never older than this, however long it takes to render.
+const LARGE_VIEW_AGE_MAX: Duration = Duration::from_secs(5);
+/// How often the lag is looked at.
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
+/// A partition that is being folded.
+struct Tail {
+    /// The offset to fold next.
+    next: u64,
+    /// Offsets and checksums of records that are folded and not committed yet.
+    uncommitted: VecDeque<Seen>,
+    /// The end of the log when the partition was assigned.
+    target: u64,
+}
+
+/// An account whose large views wait to be rendered.
+struct Deferred {
+    partition: Partition,
+    /// The first offset that the views do not show.
+    since: u64,
+    due: Instant,
+}
+
+/// Offsets that may be committed once what was written before is durable.
+type Commit = Vec<Position>;
+
+pub(crate) struct Loop {
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn ViewStore>,
+    hints: Arc<dyn Hints>,
+    subscription: Box<dyn Subscription>,
+    settings: ProjectorSettings,
+    metrics: Metrics,
+    progress: Progress,
+    shutdown: CancellationToken,
+    epoch: Epoch,
+    tails: BTreeMap<Partition, Tail>,
+    working_set: WorkingSet,
+    dead_letters: DeadLetters,
+    deferred: BTreeMap<AccountId, Deferred>,
+    /// When each large account's views were rendered last, and how long it took.
+    rendered: BTreeMap<AccountId, (Instant, Duration)>,
+    has_unflushed: bool,
+    flush_due: Instant,
+    flushing: Option<JoinHandle<Result<Commit, StoreError>>>,
+    lag_due: Instant,
+    caught_up: bool,
+}
+
+impl Loop {
+    pub(crate) async fn start(projector: Projector, shutdown: CancellationToken) -> Result<Self, Stopped> {
+        let Projector { log, store, hints, progress, metrics, settings } = projector;
+        let epoch = until_done("reading the epoch", &shutdown, || epoch_of(&*store)).await?;
+        let dead_letters = until_done("counting dead letters", &shutdown, || {
+            DeadLetters::load(&*store, metrics.dead_letters.clone())
+        })
+        .await?;
+        let group = Projector::group();
+        let subscription = until_done("joining the group", &shutdown, || log.subscribe(&group)).await?;
+        let now = Instant::now();
+        Ok(Loop {
+            working_set: WorkingSet::new(settings.working_set_bytes_max),
+            log,
+            store,
+            hints,
+            subscription,
+            settings,
+            metrics,
+            progress,
+            shutdown,
+            epoch,
+            tails: BTreeMap::new(),
+            dead_letters,
+            deferred: BTreeMap::new(),
+            rendered: BTreeMap::new(),
+            has_unflushed: false,
+            flush_due: now,
+            flushing: None,
+            lag_due: now,
+            caught_up: false,
+        })
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), Stopped> {
+        loop {
+            let due = self.due();
+            let limit = self.settings.batch;
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(flushed) = OptionFuture::from(self.flushing.as_mut()) => {
+                    self.flushing = None;
+                    self.commit(flushed_or_stop(flushed)?, Wait::No).await?;
+                }
+                () = tokio::time::sleep_until(due) => self.tick().await?,
+                next = self.subscription.next(limit) => match next {
+                    Ok(next) => self.take(next).await?,
+                    Err(event_log::LogError::Stop(sentence)) => return Err(Stopped(sentence)),
+                    Err(error) => {
+                        warn!(%error, "the log did not answer; trying again");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                },
+            }
+        }
+        self.finish(None).await
+    }
+
+    fn due(&self) -> Instant {
+        let flush = (self.has_unflushed && self.flushing.is_none()).then_some(self.flush_due);
+        let render = self.deferred.values().map(|deferred| deferred.due).min();
+        [Some(self.lag_due), flush, render].into_iter().flatten().min().unwrap_or(self.lag_due)
+    }
+
+    async fn tick(&mut self) -> Result<(), Stopped> {
+        let now = Instant::now();
+        if self.deferred.values().any(|deferred| deferred.due <= now) {
+            self.render_deferred(now).await?;
+        }
+        if self.has_unflushed && self.flushing.is_none() && self.flush_due <= now {
+            self.start_flush().await?;
+        }
+        if self.lag_due <= now {
+            self.lag_due = now + LAG_EVERY;
+            self.measure_lag().await;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, next: Next) -> Result<(), Stopped> {
+        match next {
+            Next::Records(records) => self.fold(records).await,
+            Next::Assigned(assignments) => self.assigned(&assignments).await,
+            Next::Revoked(partitions) => {
+                self.finish(Some(&partitions)).await?;
+                self.forget(&partitions);
+                Ok(())
+            }
+            Next::Lost(partitions) => {
+                self.forget(&partitions);
+                Ok(())
+            }
+        }
+    }
+
+    async fn assigned(&mut self, assignments: &[Assignment]) -> Result<(), Stopped> {
+        let bounds = until_done("reading the log's bounds", &self.shutdown, || self.log.bounds()).await?;
+        for assignment in assignments {
+            let Some(bounds) = bounds.iter().find(|bounds| bounds.partition == assignment.partition) else {
+                return Err(Stopped(format!("the log has no partition {}", assignment.partition.0)));
+            };
+            let start = seen::start_of(assignment, bounds, &*self.log, &*self.store, &self.shutdown).await?;
+            let at = Position { partition: assignment.partition, offset: start };
+            if let Err(error) = self.subscription.seek(at).await {
+                return Err(Stopped(error.to_string()));
+            }
+            let tail = Tail { next: start, uncommitted: VecDeque::new(), target: bounds.end };
+            self.tails.insert(assignment.partition, tail);
+            if start > 0 {
+                self.progress.folded(at.partition, Version::new(self.epoch, start - 1), start);
+            }
+            info!(position = %at, end = bounds.end, "folding a partition");
+        }
+        self.note_caught_up();
+        Ok(())
+    }
+
+    async fn fold(&mut self, records: Vec<(Position, Record)>) -> Result<(), Stopped> {
+        let mut folder = Folder {
+            store: &*self.store,
+            working_set: &mut self.working_set,
+            dead_letters: &mut self.dead_letters,
+            metrics: &self.metrics,
+            epoch: self.epoch,
+            shutdown: &self.shutdown,
+        };
+        let folded = folder.fold(&records).await?;
+        for (position, record) in &records {
+            if let Some(tail) = self.tails.get_mut(&position.partition) {
+                tail.next = position.offset + 1;
+                tail.uncommitted
+                    .push_back(Seen { offset: position.offset, checksum: seen::checksum(record) });
+            }
+        }
+        let first: BTreeMap<Partition, u64> =
+            records.iter().rev().map(|(position, _)| (position.partition, position.offset)).collect();
+        self.write_folded(folded, &first).await?;
+        self.measure_freshness(&records);
+        self.working_set.shrink();
+        self.note_caught_up();
+        Ok(())
+    }
+
+    /// Writes everything that a batch changed, large views aside that were rendered a moment ago.
+    async fn write_folded(
+        &mut self,
+        folded: Folded,
+        first: &BTreeMap<Partition, u64>,
+    ) -> Result<(), Stopped> {
+        let Folded { accounts, mut rows, last } = folded;
+        let now = Instant::now();
+        for account in accounts {
+            let partition = self.log.partition_of(StreamKey::Account(account));
+            let rest = self.rest_of(account, now);
+            let large = if rest.is_none() { LargeViews::Render } else { LargeViews::Later };
+            self.drain(account, large, &mut rows).await?;
+            match rest {
+                Some(due) if self.working_set.get(account).is_some_and(|ledger| ledger.is_dirty()) => {
+                    let since = first.get(&partition).copied().unwrap_or(0);
+                    self.deferred.entry(account).or_insert(Deferred { partition, since, due });
+                }
+                _ => {
+                    self.deferred.remove(&account);
+                }
+            }
+        }
+        self.write(rows).await?;
+        for (partition, version) in last {
+            let partition = Partition(partition);
+            let next = self.tails.get(&partition).map_or(0, |tail| tail.next);
+            self.progress.folded(partition, version, next);
+            self.hints.publish(vec![Hint::Folded { partition: partition.0, version }]);
+        }
+        Ok(())
+    }
+
+    /// When an account's large views may be rendered again; `None`: now.
+    fn rest_of(&self, account: AccountId, now: Instant) -> Option<Instant> {
+        let (at, took) = self.rendered.get(&account)?;
+        let due = *at + (*took * LARGE_VIEW_REST).min(LARGE_VIEW_AGE_MAX);
+        (due > now).then_some(due)
+    }
+
+    /// Takes an account's rows, slice by slice, and writes full hands of them.
+    async fn drain(
+        &mut self,
+        account: AccountId,
+        large: LargeViews,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Stopped> {
+        loop {
+            let started = Instant::now();
+            let Some(ledger) = self.working_set.get(account) else { return Ok(()) };
+            let drained = ledger.drain(large);
+            let is_large = ledger.has_large_views();
+            rows.extend(drained.rows);
+            if rows.len() >= WRITE_ROWS_MAX {
+                self.write(std::mem::take(rows)).await?;
+            }
+            if !drained.has_more {
+                if is_large && large == LargeViews::Render {
+                    self.rendered.insert(account, (Instant::now(), started.elapsed()));
+                } else if !is_large {
+                    self.rendered.remove(&account);
+                }
+                self.working_set.used(account);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn render_deferred(&mut self, now: Instant) -> Result<(), Stopped> {
+        let due: Vec<AccountId> =
+            self.deferred.iter().filter(|(_, deferred)| deferred.due <= now).map(|(id, _)| *id).collect();
+        let mut rows = Vec::new();
+        for account in due {
+            self.drain(account, LargeViews::Render, &mut rows).await?;
+            self.write(rows.split_off(0)).await?;
+            self.deferred.remove(&account);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let hints: Vec<Hint> = rows.iter().filter(|row| is_followed(&row.key)).map(hint_of).collect();
+        until_done("writing rows", &self.shutdown, || self.store.write(rows.clone())).await?;
+        if !hints.is_empty() {
+            self.hints.publish(hints);
+        }
+        if !self.has_unflushed {
+            self.has_unflushed = true;
+            self.flush_due = Instant::now() + self.settings.flush_every;
+        }
+        Ok(())
+    }
+
+    /// Notes what may be committed, then makes it durable beside the fold.
+    async fn start_flush(&mut self) -> Result<(), Stopped> {
+        let commit = self.note_seen().await?;
+        self.has_unflushed = false;
+        let store = Arc::clone(&self.store);
+        self.flushing = Some(tokio::spawn(async move { store.flush().await.map(|()| commit) }));
+        Ok(())
+    }
+
+    /// Writes the row of the last record of each partition whose rows are all written; returns the offsets
+    /// after them.
+    async fn note_seen(&mut self) -> Result<Commit, Stopped> {
+        let mut commit = Commit::new();
+        let mut rows = Vec::new();
+        for (partition, tail) in &mut self.tails {
+            let held = self.deferred.values().filter(|deferred| deferred.partition == *partition);
+            let safe = held.map(|deferred| deferred.since).min().unwrap_or(tail.next).min(tail.next);
+            let mut last = None;
+            while tail.uncommitted.front().is_some_and(|seen| seen.offset < safe) {
+                last = tail.uncommitted.pop_front();
+            }
+            if let Some(seen) = last {
+                rows.push(seen.row(partition.0, self.epoch));
+                commit.push(Position { partition: *partition, offset: safe });
+            }
+        }
+        until_done("writing rows", &self.shutdown, || self.store.write(rows.clone())).await?;
+        Ok(commit)
+    }
+
+    async fn commit(&mut self, commit: Commit, wait: Wait) -> Result<(), Stopped> {
+        if commit.is_empty() && wait == Wait::No {
+            return Ok(());
+        }
+        match self.subscription.commit(&commit, wait).await {
+            Ok(()) => Ok(()),
+            Err(event_log::LogError::Stop(sentence)) => Err(Stopped(sentence)),
+            // The next commit says the same and more.
+            Err(error) => {
+                warn!(%error, "offsets were not committed; a crash now would fold a little more again");
+                Ok(())
+            }
+        }
+    }
+
+    /// Renders, writes, flushes and commits everything that is folded; all partitions, or those that go.
+    async fn finish(&mut self, partitions: Option<&[Partition]>) -> Result<(), Stopped> {
+        let leaving = |partition: &Partition| partitions.is_none_or(|going| going.contains(partition));
+        if let Some(flushing) = self.flushing.take() {
+            let commit = flushed_or_stop(flushing.await)?;
+            self.commit(commit, Wait::No).await?;
+        }
+        // Storage that is away must not hold up a shutdown: what is not written is folded again.
+        let patience = CancellationToken::new();
+        let shutdown = std::mem::replace(&mut self.shutdown, patience);
+        for deferred in self.deferred.values_mut().filter(|deferred| leaving(&deferred.partition)) {
+            deferred.due = Instant::now();
+        }
+        let finished: Pin<Box<dyn Future<Output = Result<(), Stopped>> + Send + '_>> = Box::pin(async {
+            self.render_deferred(Instant::now()).await?;
+            let commit = self.note_seen().await?;
+            self.store.flush().await.map_err(|error| Stopped(error.to_string()))?;
+            self.commit(commit, Wait::Durable).await
+        });
+        let result = finished.await;
+        self.shutdown = shutdown;
+        result
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.tails.remove(partition);
+        }
+        let log = Arc::clone(&self.log);
+        let is_gone =
+            |account: AccountId| partitions.contains(&log.partition_of(StreamKey::Account(account)));
+        self.working_set.forget_all(is_gone);
+        self.deferred.retain(|account, _| !is_gone(*account));
+        self.rendered.retain(|account, _| !is_gone(*account));
+    }
+
+    fn note_caught_up(&mut self) {
+        if !self.caught_up
+            && !self.tails.is_empty()
+            && self.tails.values().all(|tail| tail.next >= tail.target)
+        {
+            self.caught_up = true;
+            self.progress.caught_up(true);
+            info!("caught up with the log");
+        }
+    }
+
+    async fn measure_lag(&mut self) {
+        let Ok(bounds) = self.log.bounds().await else { return };
+        let behind = bounds.iter().filter_map(|bounds| {
+            self.tails.get(&bounds.partition).map(|tail| bounds.end.saturating_sub(tail.next))
+        });
+        let records: u64 = behind.sum();
+        self.progress.lag(records);
+        self.metrics.lag_records.set(i64::try_from(records).unwrap_or(i64::MAX));
+        if records == 0 {
+            self.metrics.lag_seconds.set(0.0);
+        }
+    }
+
+    fn measure_freshness(&self, records: &[(Position, Record)]) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        for (_, record) in records {
+            let received = Duration::from_millis(u64::try_from(record.received_at.0).unwrap_or_default());
+            let age = now.saturating_sub(received).as_secs_f64();
+            if self.caught_up && record.kind == domain::record::GITHUB_DELIVERY {
+                self.metrics.freshness.observe(age);
+            }
+            self.metrics.lag_seconds.set(age);
+        }
+    }
+}
+
+fn flushed_or_stop(
+    flushed: Result<Result<Commit, StoreError>, tokio::task::JoinError>,
+) -> Result<Commit, Stopped> {
+    match flushed {
+        Ok(Ok(commit)) => Ok(commit),
+        Ok(Err(error)) => Err(Stopped(error.to_string())),
+        Err(error) => Err(Stopped(format!("flushing the store: {error}"))),
+    }
+}
+
+async fn epoch_of(store: &dyn ViewStore) -> Result<Epoch, StoreError> {
+    let row = store.get(&RowKey::Epoch).await?;
+    let epoch = row.and_then(|row| Epoch::decode(&row.value).ok());
+    epoch
+        .ok_or_else(|| StoreError::Stop("the store has no epoch: it was not created by tallyhook".to_owned()))
+}
+
+/// Rows of which copies are kept elsewhere, or that somebody waits for.
+fn is_followed(key: &RowKey) -> bool {
+    match key.family() {
+        Family::Member | Family::Cursor | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
+        Family::View
+        | Family::RepoName
+        | Family::Directory
+        | Family::Need
+        | Family::Hidden
+        | Family::DeadLetter
+        | Family::Alias => true,
+    }
+}
+
+fn hint_of(row: &Row) -> Hint {
+    Hint::Row { key: row.key.clone(), version: row.version, value: Some(row.value.clone()) }
+}

@@ -1,0 +1,77 @@
+//! The last folded record of each partition, by which a log is recognised.
+//!
+//! A log that lost its tail, was recreated or restored would give old offsets to new records, and their rows
+//! would lose against older ones without a word. So before anything is folded the log must still hold the
+//! last folded record (design §4).
+
+use domain::{Epoch, Row, RowKey, Version};
+use event_log::{Assignment, Bounds, EventLog, Limit, LogError, Position, Record};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use view_store::ViewStore;
+
+use crate::{Stopped, retry::until_done};
+
+/// The encoding of a stored row.
+const TAG: u8 = 1;
+
+/// The last folded record of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) offset: u64,
+    pub(crate) checksum: u32,
+}
+
+impl Seen {
+    pub(crate) fn row(self, partition: u32, epoch: Epoch) -> Row {
+        Row {
+            key: RowKey::Seen(partition),
+            version: Version::new(epoch, self.offset),
+            value: domain::codec::encode(TAG, &self).into(),
+        }
+    }
+}
+
+/// What a record is recognised by.
+pub(crate) fn checksum(record: &Record) -> u32 {
+    let head = crc32c::crc32c(&record.stream.to_bytes());
+    let head = crc32c::crc32c_append(head, record.id.as_bytes());
+    let head = crc32c::crc32c_append(head, &record.received_at.0.to_be_bytes());
+    crc32c::crc32c_append(head, &record.body)
+}
+
+/// Checks that the log is the one that the store was folded from, and says where to go on.
+pub(crate) async fn start_of(
+    assignment: &Assignment,
+    bounds: &Bounds,
+    log: &dyn EventLog,
+    store: &dyn ViewStore,
+    shutdown: &CancellationToken,
+) -> Result<u64, Stopped> {
+    let partition = assignment.partition;
+    let key = RowKey::Seen(partition.0);
+    let row = until_done("reading the last folded record", shutdown, || store.get(&key)).await?;
+    let Some(row) = row else {
+        // A new store, or one that was moved away: all of the log, whatever was committed.
+        return Ok(bounds.start);
+    };
+    let seen: Seen = domain::codec::decode(TAG, &row.value).map_err(|error| {
+        Stopped(format!("the store's row of partition {} cannot be read: {error}", partition.0))
+    })?;
+    let at = Position { partition, offset: seen.offset };
+    let limit = Limit { records_max: 1, bytes_max: 1 };
+    let found = until_done::<_, LogError, _>("reading the log", shutdown, || log.read(at, limit)).await?;
+    let is_same = found.first().is_some_and(|(position, record)| {
+        position.offset == seen.offset && checksum(record) == seen.checksum
+    });
+    if !is_same {
+        return Err(Stopped(format!(
+            "the log is not the one that the store was folded from: record {at} is {}. If the log was restored or \
+             replaced for good, move state.redb away; it is rebuilt from the log at the next start. If not, \
+             bring the right log.redb back",
+            if found.is_empty() { "missing" } else { "another one" }
+        )));
+    }
+    // A store older than the group's commit was restored: what is between was never folded into it.
+    Ok(assignment.committed.unwrap_or(bounds.start).clamp(bounds.start, seen.offset + 1))
+}
