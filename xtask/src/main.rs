@@ -1,2 +1,59 @@
-//! In preparation.
-fn main() {}
+//! `cargo xtask …`: what maintainers run.
+
+mod arrows;
+mod command;
+mod docs;
+mod files;
+mod lint;
+mod suites;
+
+use clap::{Parser, Subcommand};
+
+/// What maintainers of Tallyhook run.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands: lint, then test.
+    Ci,
+    /// Formatting, clippy, tidy, and whether the generated pages are current.
+    Lint,
+    /// Whether the tree keeps its own rules: the arrows between rooms, what each may use, file sizes.
+    Tidy,
+    /// All test suites, each within its own minutes; or those named.
+    Test {
+        /// Names of suites; all when none is given.
+        suites: Vec<String>,
+        /// Only list them.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Writes the generated pages under docs/reference.
+    Docs {
+        /// Fail where a page is not current, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Ci => {
+            lint::run()?;
+            suites::run(&[])
+        }
+        Task::Lint => lint::run(),
+        Task::Tidy => lint::tidy(),
+        Task::Test { list: true, .. } => {
+            suites::list();
+            Ok(())
+        }
+        Task::Test { suites, list: false } => suites::run(&suites),
+        Task::Docs { check } => docs::run(check),
+    }
+}
