@@ -319,6 +319,10 @@ pub struct RepositoryReading<'a> {
     /// The newest forge time in the whole payload; never the time of a poll.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Second>,
+    /// An answer about this one repository: what it leaves out the forge does not tell. A list leaves out
+    /// more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_whole: bool,
 }
 
 impl<'a> RepositoryReading<'a> {
@@ -345,6 +349,7 @@ impl<'a> RepositoryReading<'a> {
             watchers: None,
             counted_at: None,
             as_of: None,
+            is_whole: false,
         }
     }
 

@@ -126,7 +126,8 @@ pub fn of_repository(
     if !repo.visibility.is_public() {
         facts = repo.visibility.doubt().map_or(Need::Met, Need::doubt);
     }
-    if repo.facts_check.is_unasked() && !repo.visibility.is_hidden() {
+    let is_unasked = repo.asked_alone_at == Version::NONE && repo.facts_check.refused.is_none();
+    if is_unasked && !repo.visibility.is_hidden() {
         facts = facts.and(Need::first(repo));
     }
 

@@ -206,7 +206,7 @@ fn settled() -> Bench {
     let listed = Event::RepositoriesListed { since: bench.version() };
     bench.answer(100, vec![Event::Repository(Box::new(repository(1, "Hello", 100))), listed]);
     let repo = RepoId::github(1);
-    let full = RepositoryReading { watchers: Some(4), ..repository(1, "Hello", 100) };
+    let full = RepositoryReading { watchers: Some(4), is_whole: true, ..repository(1, "Hello", 100) };
     bench.answer(100, vec![Event::Repository(Box::new(full))]);
     bench.answer(100, vec![commits(1, 10, 10)]);
     bench.answer(100, vec![Event::PullCount { repo, total: 2, newest: 2 }]);

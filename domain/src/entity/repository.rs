@@ -56,6 +56,9 @@ pub struct Repository {
     pub languages: Languages,
     /// How facts and gauges stand with the forge.
     pub facts_check: Check,
+    /// `asked_at` of the newest answer about this one repository; [`Version::NONE`] while only lists told of
+    /// it, which leave out the subscribers.
+    pub asked_alone_at: Version,
     /// How the commit pair stands with the forge.
     pub commits_check: Check,
     /// How pull requests stand with the forge.
@@ -140,6 +143,7 @@ impl Repository {
             pulls: PullTotals::default(),
             languages: Languages::default(),
             facts_check: Check::default(),
+            asked_alone_at: Version::NONE,
             commits_check: Check::default(),
             pulls_check: Check::default(),
             languages_check: Check::default(),
@@ -193,6 +197,10 @@ impl Repository {
         match &stamp.told {
             Told::Answer(asked) => {
                 self.facts_check.answered(asked);
+                if reading.is_whole {
+                    // The very first question may be asked before anything of the stream was folded.
+                    self.asked_alone_at = self.asked_alone_at.max(asked.asked_at).max(Version::LEAST);
+                }
                 if self.facts_doubts().next().is_some() {
                     self.facts_check.changed_at = stamp.version;
                 }

@@ -8,6 +8,7 @@ use crate::{
     entity::{check::Check, gauge::Gauge, pulls::PullStates, repository::Repository},
     id::RepoId,
     time::{Millis, Second},
+    version::Version,
     view::freshness::{Freshness, Missing, Reason},
 };
 
@@ -142,13 +143,18 @@ fn missing(repo: &Repository, states: &PullStates, pulls: &PullFigures) -> Vec<(
     };
     let facts = Standing { is_known: !repo.facts_check.is_unasked(), is_doubted: repo.facts.doubt.is_some() };
     let asked = |is_known: bool| Standing { is_known, is_doubted: false };
+    let mut watchers = asked(repo.watchers.is_some()).gap(&repo.facts_check);
+    if watchers == Some(Reason::Loading) && repo.asked_alone_at > Version::NONE {
+        // It was asked and left them out.
+        watchers = Some(Reason::Refused);
+    }
     [
         ("repository", facts.gap(&repo.facts_check)),
         ("counts.commits", commits.gap(&repo.commits_check)),
         ("counts.pull_requests", pulls.gap(&repo.pulls_check)),
         ("counts.stars", gauge(&repo.stars).gap(&repo.facts_check)),
         ("counts.forks", gauge(&repo.forks).gap(&repo.facts_check)),
-        ("counts.watchers", asked(repo.watchers.is_some()).gap(&repo.facts_check)),
+        ("counts.watchers", watchers),
         ("counts.open_issues", gauge(&repo.open_issues).gap(&repo.facts_check)),
         ("languages", asked(repo.languages.bytes.is_some()).gap(&repo.languages_check)),
     ]

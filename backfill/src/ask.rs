@@ -1,0 +1,240 @@
+//! One question on its way: noted before the first request, appended when it is answered.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use domain::{
+    AccountId, Asked, Event, Millis, RepoId, Second, StreamKey, Version,
+    record::{self, ANSWER, Answer, CursorNote},
+};
+use event_log::{AppendError, Appended, EventLog, LogError, Position, Record};
+use github::client::{AskError, Asking, Client};
+use tokio_util::sync::CancellationToken;
+use view_store::{StoreError, ViewStore};
+
+use crate::{
+    folded::{Folded, Snapshot},
+    rows::{Etag, ReadError, Rows},
+};
+
+/// An append that found the queue full is tried again after this.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every question uses.
+pub(crate) struct Asker {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) store: Arc<dyn ViewStore>,
+    pub(crate) github: Client,
+    pub(crate) folded: Folded,
+    /// What was folded when the sweep of an account began that is not finished yet.
+    pub(crate) sweeps: Mutex<HashMap<AccountId, Version>>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// Why a question came to nothing.
+#[derive(Debug)]
+pub(crate) enum JobError {
+    /// Nothing may be asked for so long.
+    Wait(Duration, String),
+    /// Ask again.
+    Retry(String),
+    /// Asking again does not help until an operator changed something.
+    Final(String),
+    /// Storage is broken: the process must end.
+    Stop(String),
+    /// The process is ending.
+    Ending,
+}
+
+impl From<AskError> for JobError {
+    fn from(error: AskError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            AskError::Wait { after, .. } => JobError::Wait(after, sentence),
+            AskError::Retry(_) => JobError::Retry(sentence),
+            AskError::Final(_) => JobError::Final(sentence),
+        }
+    }
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Retry(sentence) => JobError::Retry(sentence),
+            StoreError::Stop(sentence) => JobError::Stop(sentence),
+        }
+    }
+}
+
+impl From<ReadError> for JobError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Decode(_) => JobError::Stop(error.to_string()),
+        }
+    }
+}
+
+impl From<LogError> for JobError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Retry(sentence) => JobError::Retry(sentence),
+            LogError::Stop(sentence) => JobError::Stop(sentence),
+        }
+    }
+}
+
+/// The moment before the first request of a question.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    folded: Snapshot,
+    pub(crate) ms: Millis,
+}
+
+/// What an answer says to one stream.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) stream: StreamKey,
+    pub(crate) events: Vec<Event<'static>>,
+    pub(crate) cursors: Vec<CursorNote<'static>>,
+}
+
+impl Told {
+    pub(crate) fn to(stream: StreamKey, events: Vec<Event<'static>>) -> Self {
+        Told { stream, events, cursors: Vec::new() }
+    }
+
+    #[must_use]
+    pub(crate) fn cursor(mut self, kind: String, value: String) -> Self {
+        self.cursors.push(CursorNote { kind: kind.into(), value: value.into() });
+        self
+    }
+
+    /// Keeps the answer's `ETag` for the next question.
+    #[must_use]
+    pub(crate) fn etag(
+        self,
+        what: &str,
+        repo: Option<RepoId>,
+        etag: Option<String>,
+        asked_at: Version,
+    ) -> Self {
+        match etag {
+            Some(etag) => {
+                let value = serde_json::to_string(&Etag { etag, asked_at }).expect("an etag serializes");
+                self.cursor(record::etag_cursor(what, repo), value)
+            }
+            None => self,
+        }
+    }
+}
+
+/// Our own clock.
+pub(crate) fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Moment {
+    /// What of a stream was folded then.
+    pub(crate) fn version(&self, stream: StreamKey, log: &dyn EventLog) -> Version {
+        self.folded.of(stream, log)
+    }
+
+    /// A question that takes any answer.
+    pub(crate) fn anew(&self) -> Asking<'static> {
+        Asking::anew(self.ms.to_second())
+    }
+
+    /// A question that need not be answered where nothing changed.
+    pub(crate) fn unless_unchanged<'e>(&self, etag: Option<&'e String>) -> Asking<'e> {
+        Asking { etag: etag.map(String::as_str), now: self.ms.to_second() }
+    }
+}
+
+impl Asker {
+    /// Notes the moment before a question.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { folded: self.folded.snapshot(), ms: now() }
+    }
+
+    /// An earlier moment, of which the version of one stream is known.
+    pub(crate) fn moment_at(&self, stream: StreamKey, version: Version) -> Moment {
+        Moment { folded: Snapshot::only(stream, version, &*self.log), ms: now() }
+    }
+
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows(&*self.store)
+    }
+
+    /// Appends what was answered, all or nothing; returns where the last record stands.
+    pub(crate) async fn append(
+        &self,
+        moment: &Moment,
+        date: Second,
+        told: Vec<Told>,
+    ) -> Result<Position, JobError> {
+        let received_at = now();
+        let records: Vec<Record> = told
+            .into_iter()
+            .map(|told| {
+                let asked_at = moment.version(told.stream, &*self.log);
+                let asked = Asked { asked_at, asked_ms: moment.ms, date };
+                let answer = Answer { asked, events: told.events, cursors: told.cursors };
+                Record {
+                    stream: told.stream,
+                    id: uuid::Uuid::new_v4().to_string(),
+                    dedupe: None,
+                    kind: ANSWER.to_owned(),
+                    received_at,
+                    headers: Vec::new(),
+                    body: answer.encode().into(),
+                }
+            })
+            .collect();
+        loop {
+            match self.log.append(records.clone()).await {
+                Ok(Appended::New(positions)) => {
+                    return positions
+                        .last()
+                        .copied()
+                        .ok_or_else(|| JobError::Retry("nothing was appended".to_owned()));
+                }
+                Ok(Appended::Duplicate) => {
+                    return Err(JobError::Retry("the log took it for a duplicate".to_owned()));
+                }
+                Err(AppendError::Full | AppendError::Retry(_)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(FULL_PAUSE) => {}
+                        () = self.shutdown.cancelled() => return Err(JobError::Ending),
+                    }
+                }
+                Err(error @ AppendError::TooLarge { .. }) => return Err(JobError::Final(error.to_string())),
+                Err(AppendError::Stop(sentence)) => return Err(JobError::Stop(sentence)),
+            }
+        }
+    }
+
+    /// What was folded when the running sweep of an account began: one that was interrupted goes on.
+    pub(crate) fn sweep_since(&self, account: AccountId, begun: Version) -> Version {
+        let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
+        *sweeps.entry(account).or_insert(begun)
+    }
+
+    /// The sweep of an account is finished.
+    pub(crate) fn sweep_ended(&self, account: AccountId) {
+        self.sweeps.lock().unwrap_or_else(PoisonError::into_inner).remove(&account);
+    }
+
+    /// Sleeps, unless the process is ending.
+    pub(crate) async fn sleep_until(&self, at: Millis) -> Result<(), JobError> {
+        let rest = u64::try_from(at.0 - now().0).unwrap_or(0);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(rest)) => Ok(()),
+            () = self.shutdown.cancelled() => Err(JobError::Ending),
+        }
+    }
+}

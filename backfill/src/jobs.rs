@@ -1,0 +1,86 @@
+//! The questions themselves, one file each: which requests, and what their answers say to the stream.
+
+mod check;
+mod commits;
+mod languages;
+mod login;
+mod profile;
+mod pulls;
+mod repositories;
+mod repository;
+
+use domain::{AccountId, NeedKey, RepoId, StreamKey, Version, entity::repository::Repository};
+use github::client::RepoPath;
+
+use crate::{
+    ask::{Asker, JobError},
+    schedule::{Ended, Task, What},
+};
+
+impl Asker {
+    /// Does what a task says.
+    pub(crate) async fn run(&self, task: &Task) -> Result<Ended, JobError> {
+        match (task.stream, &task.what) {
+            (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
+            (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
+            (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
+            // A row that this release does not write.
+            (StreamKey::Service, _) => Ok(Ended::Failed),
+        }
+    }
+
+    async fn ask(&self, account: AccountId, key: &NeedKey) -> Result<Ended, JobError> {
+        if let Some(repo) = key.repository() {
+            let Some(target) = self.target(account, repo).await? else { return Ok(Ended::Failed) };
+            return match key {
+                NeedKey::Commits(_) => self.ask_commits(&target).await,
+                NeedKey::Pulls(_) => self.ask_pulls(&target).await,
+                NeedKey::Pull(_, number) => self.ask_pull(&target, *number).await,
+                NeedKey::Languages(_) => self.ask_languages(&target).await,
+                _ => self.ask_repository(&target).await,
+            };
+        }
+        match key {
+            NeedKey::Profile => self.ask_profile(account).await,
+            NeedKey::Repositories => self.ask_repositories(account).await,
+            NeedKey::Everything => self.check(account, Some(key)).await,
+            _ => Ok(Ended::Failed),
+        }
+    }
+
+    /// What is known of a repository that is asked about; `None` if nothing is.
+    async fn target(&self, account: AccountId, id: RepoId) -> Result<Option<Target>, JobError> {
+        let Some(number) = id.as_github() else { return Ok(None) };
+        let Some(repo) = self.rows().repository(account, id).await? else { return Ok(None) };
+        let login = self.rows().account(account).await?.profile.login;
+        Ok(Some(Target { account, id, number, login, repo }))
+    }
+}
+
+/// A repository that is asked about.
+pub(crate) struct Target {
+    account: AccountId,
+    id: RepoId,
+    number: u64,
+    login: Option<String>,
+    repo: Repository,
+}
+
+impl Target {
+    fn stream(&self) -> StreamKey {
+        StreamKey::Account(self.account)
+    }
+
+    /// By name where one is known: look-alikes offer nothing else.
+    fn path(&self) -> RepoPath<'_> {
+        match (&self.login, self.repo.name()) {
+            (Some(owner), Some(name)) => RepoPath::Name { owner, name },
+            _ => RepoPath::Id(self.number),
+        }
+    }
+
+    /// Whether this kind of data was heard of since.
+    fn is_fresh(asked_at: Version, since: Version) -> bool {
+        asked_at >= since
+    }
+}

@@ -1,0 +1,90 @@
+//! Which repositories an account has. What vanished is named, not inferred: what the list leaves out is
+//! asked for by itself.
+
+use domain::{AccountId, Event, NeedKey, StreamKey, Version};
+use github::client::{Answer, RepositoriesPage};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ask::{Asker, JobError, Told},
+    schedule::Ended,
+};
+
+/// How far a list got.
+const CURSOR: &str = "repositories";
+
+/// Where a list that was interrupted goes on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Page {
+    next: String,
+    since: Version,
+}
+
+impl Asker {
+    /// Asks for the whole list of an account's repositories, then for those that it leaves out.
+    pub(super) async fn ask_repositories(&self, account: AccountId) -> Result<Ended, JobError> {
+        let stream = StreamKey::Account(account);
+        let Some(login) = self.rows().account(account).await?.profile.login else { return Ok(Ended::Failed) };
+        let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
+        let begun = self.moment().version(stream, &*self.log);
+        let (mut next, since) = match resumed {
+            Some(page) => (Some(page.next), page.since),
+            None => (None, begun),
+        };
+        loop {
+            let moment = self.moment();
+            let page = match &next {
+                Some(url) => RepositoriesPage::Next(url),
+                None => RepositoriesPage::First { login: &login },
+            };
+            let answer = self.github.repositories(page, &moment.anew()).await?;
+            let date = answer.date();
+            let Answer::Fresh(fresh) = answer else {
+                let status = match answer {
+                    Answer::Refused { status, .. } => status,
+                    _ => 404,
+                };
+                let refused = Event::Refused { about: NeedKey::Repositories, status };
+                let told = Told::to(stream, vec![refused]).cursor(CURSOR.to_owned(), String::new());
+                self.append(&moment, date, vec![told]).await?;
+                return Ok(Ended::Answered);
+            };
+            let mut events: Vec<Event<'static>> = Vec::with_capacity(fresh.body.len() + 1);
+            for reading in fresh.body {
+                // A list may hold what others own; that is theirs to tell.
+                if reading.owner.as_ref().is_none_or(|owner| owner.id == account) {
+                    events.push(Event::Repository(Box::new(reading)));
+                }
+            }
+            next = fresh.links.next().map(str::to_owned);
+            let cursor = match &next {
+                Some(next) => serde_json::to_string(&Page { next: next.clone(), since }).unwrap_or_default(),
+                None => {
+                    events.push(Event::RepositoriesListed { since });
+                    String::new()
+                }
+            };
+            let told = Told::to(stream, events).cursor(CURSOR.to_owned(), cursor);
+            let position = self.append(&moment, date, vec![told]).await?;
+            if next.is_none() {
+                self.folded.wait(position).await;
+                break;
+            }
+        }
+        self.ask_left_out(account, since).await?;
+        Ok(Ended::Answered)
+    }
+
+    /// Asks for each repository that is shown and that the list left out.
+    async fn ask_left_out(&self, account: AccountId, since: Version) -> Result<(), JobError> {
+        for (id, repo) in self.rows().repositories(account).await? {
+            if repo.visibility.is_public()
+                && repo.facts_check.asked_at < since
+                && let Some(target) = self.target(account, id).await?
+            {
+                self.ask_repository(&target).await?;
+            }
+        }
+        Ok(())
+    }
+}

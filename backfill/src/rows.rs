@@ -1,0 +1,113 @@
+//! Reading what is known, before asking.
+
+use domain::{
+    AccountId, EntityKey, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
+    codec::DecodeError,
+    entity::{account::Account, login::Login, pulls::PullBucket, repository::Repository},
+    need::Need,
+    record,
+};
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use view_store::{Row, StoreError, ViewStore};
+
+/// Why a row could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a row cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+}
+
+/// The `ETag` of the last answer about something, and when that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Etag {
+    pub(crate) etag: String,
+    pub(crate) asked_at: Version,
+}
+
+/// Reading rows of the store.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'s>(pub(crate) &'s dyn ViewStore);
+
+impl Rows<'_> {
+    pub(crate) async fn account(self, account: AccountId) -> Result<Account, ReadError> {
+        let key = RowKey::Entity(StreamKey::Account(account), EntityKey::Account);
+        let row = self.0.get(&key).await?;
+        Ok(row.map(|row| Account::decode(&row.value)).transpose()?.unwrap_or_default())
+    }
+
+    pub(crate) async fn repository(
+        self,
+        account: AccountId,
+        repo: RepoId,
+    ) -> Result<Option<Repository>, ReadError> {
+        let key = RowKey::Entity(StreamKey::Account(account), EntityKey::Repository(repo));
+        let row = self.0.get(&key).await?;
+        Ok(row.map(|row| Repository::decode(&row.value)).transpose()?)
+    }
+
+    pub(crate) async fn repositories(
+        self,
+        account: AccountId,
+    ) -> Result<Vec<(RepoId, Repository)>, ReadError> {
+        let mut repositories = Vec::new();
+        let mut rows = self.0.scan(&ScanKey::Entities(StreamKey::Account(account))).await?;
+        while let Some(row) = rows.try_next().await? {
+            if let RowKey::Entity(_, EntityKey::Repository(repo)) = row.key {
+                repositories.push((repo, Repository::decode(&row.value)?));
+            }
+        }
+        Ok(repositories)
+    }
+
+    /// The numbers of all pull requests that are known and not gone.
+    pub(crate) async fn pull_numbers(self, account: AccountId, repo: RepoId) -> Result<Vec<u64>, ReadError> {
+        let mut numbers = Vec::new();
+        let mut rows = self.0.scan(&ScanKey::Members(StreamKey::Account(account))).await?;
+        while let Some(row) = rows.try_next().await? {
+            if matches!(&row.key, RowKey::Member { parent, .. } if *parent == repo) {
+                let bucket = PullBucket::decode(&row.value)?;
+                numbers.extend(
+                    bucket.entries().filter(|(_, entry)| entry.state.is_some()).map(|(number, _)| number),
+                );
+            }
+        }
+        Ok(numbers)
+    }
+
+    pub(crate) async fn login(self, key: &NeedKey) -> Result<Option<Login>, ReadError> {
+        let NeedKey::Login(forge, login) = key else { return Ok(None) };
+        let key = RowKey::Entity(StreamKey::Service, EntityKey::Login(*forge, login.clone()));
+        let row = self.0.get(&key).await?;
+        Ok(row.map(|row| Login::decode(&row.value)).transpose()?)
+    }
+
+    pub(crate) async fn need(self, stream: StreamKey, key: &NeedKey) -> Result<Need, ReadError> {
+        let row = self.0.get(&RowKey::Need(stream, key.clone())).await?;
+        Ok(row.map(|row| Need::decode(&row.value)).transpose()?.unwrap_or(Need::Met))
+    }
+
+    /// A cursor's value; `None` where there is none, or it ended, or another release wrote it.
+    pub(crate) async fn cursor<T: serde::de::DeserializeOwned>(
+        self,
+        stream: StreamKey,
+        kind: &str,
+    ) -> Result<Option<T>, ReadError> {
+        let row: Option<Row> = self.0.get(&RowKey::Cursor(stream, kind.to_owned())).await?;
+        Ok(row.and_then(|row| serde_json::from_slice(&row.value).ok()))
+    }
+
+    /// The `ETag` with which to ask, unless something that the answer would not show has changed since.
+    pub(crate) async fn etag(
+        self,
+        stream: StreamKey,
+        what: &str,
+        repo: Option<RepoId>,
+        changed_at: Version,
+    ) -> Result<Option<String>, ReadError> {
+        let known: Option<Etag> = self.cursor(stream, &record::etag_cursor(what, repo)).await?;
+        Ok(known.filter(|known| known.asked_at >= changed_at).map(|known| known.etag))
+    }
+}

@@ -1,0 +1,265 @@
+//! The loop: hears of needs, takes what is due, and runs so many questions at once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use domain::{
+    AccountId, EntityKey, Event, RowKey, ScanKey, StreamKey,
+    directory::Directory,
+    entity::door::Door,
+    key::BUCKETS,
+    need::Need,
+    record::{COMMAND, Command},
+};
+use event_log::Record;
+use futures::TryStreamExt;
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use view_store::{Follower, Heard, Hint, Row, StoreError};
+
+use crate::{
+    Backfill, BackfillSettings, Metrics, Stopped,
+    ask::{Asker, JobError, now},
+    folded::Folded,
+    schedule::{Ended, Schedule, Task, What},
+    sweep::{Due, Sweep},
+};
+
+/// A mistake that only an operator can mend is tried again after this.
+const FINAL_PAUSE: Duration = Duration::from_secs(30);
+/// A store that does not answer at the start is asked again after this.
+const RESCAN_PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Loop {
+    asker: Arc<Asker>,
+    follower: Box<dyn Follower>,
+    settings: BackfillSettings,
+    metrics: Metrics,
+    schedule: Schedule,
+    sweep: Sweep,
+    running: JoinSet<(Task, Result<Ended, JobError>)>,
+    /// Nothing is begun before: the forge said so.
+    closed_until: Option<Instant>,
+}
+
+impl Loop {
+    pub(crate) fn new(backfill: Backfill) -> Self {
+        let Backfill { log, store, hints, github, metrics, settings } = backfill;
+        let follower = hints.follow();
+        Loop {
+            asker: Arc::new(Asker {
+                log,
+                store,
+                github,
+                folded: Folded::new(),
+                sweeps: Mutex::new(HashMap::new()),
+                shutdown: CancellationToken::new(),
+            }),
+            follower,
+            schedule: Schedule::default(),
+            sweep: Sweep::new(settings.reconcile, settings.unread_max),
+            settings,
+            metrics,
+            running: JoinSet::new(),
+            closed_until: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Stopped> {
+        let stop = self.asker.shutdown.clone();
+        self.scan_until_done(&shutdown).await?;
+        info!(pending = self.schedule.len(), "asking forges");
+        while !shutdown.is_cancelled() {
+            self.begin_due().await?;
+            self.metrics.pending.set(i64::try_from(self.schedule.len()).unwrap_or(i64::MAX));
+            let at = self.next_at();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                heard = self.follower.next() => match heard {
+                    Some(Heard::Hints(hints)) => self.hear(&hints),
+                    Some(Heard::Missed) => self.scan_until_done(&shutdown).await?,
+                    None => break,
+                },
+                Some(ended) = self.running.join_next() => self.ended(ended)?,
+                () = tokio::time::sleep_until(at) => {}
+            }
+        }
+        // What is being asked is asked again at the next start; nothing is lost.
+        stop.cancel();
+        self.running.shutdown().await;
+        Ok(())
+    }
+
+    /// When something may be begun next.
+    fn next_at(&self) -> Instant {
+        /// Looked at even if nothing is known to be due, so that a clock that was set right is noticed.
+        const IDLE: Duration = Duration::from_secs(60);
+        let busy = self.running.len() >= self.settings.concurrency;
+        let task = self.schedule.next_at().filter(|_| !busy);
+        let next = task.into_iter().chain(self.sweep.next_at()).min();
+        let rest = next.map_or(IDLE, |at| {
+            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0)).min(IDLE)
+        });
+        let at = Instant::now() + rest;
+        self.closed_until.map_or(at, |until| at.max(until))
+    }
+
+    async fn begin_due(&mut self) -> Result<(), Stopped> {
+        let now_ms = now();
+        while let Some(due) = self.sweep.next(now_ms) {
+            match due {
+                Due::Sweep(account) => {
+                    self.schedule.add(StreamKey::Account(account), What::Sweep, now_ms, now_ms);
+                }
+                Due::Drop(account) => self.drop_account(account).await?,
+            }
+        }
+        if self.closed_until.is_some_and(|until| until > Instant::now()) {
+            return Ok(());
+        }
+        self.closed_until = None;
+        while self.running.len() < self.settings.concurrency
+            && let Some(task) = self.schedule.next(now_ms)
+        {
+            let asker = Arc::clone(&self.asker);
+            self.running.spawn(async move {
+                let ended = asker.run(&task).await;
+                (task, ended)
+            });
+        }
+        Ok(())
+    }
+
+    fn ended(
+        &mut self,
+        ended: Result<(Task, Result<Ended, JobError>), tokio::task::JoinError>,
+    ) -> Result<(), Stopped> {
+        let (task, ended) = match ended {
+            Ok(ended) => ended,
+            Err(error) if error.is_cancelled() => return Ok(()),
+            Err(error) => return Err(Stopped(format!("a question to a forge failed: {error}"))),
+        };
+        let now_ms = now();
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(JobError::Wait(after, sentence)) => {
+                info!(wait_s = after.as_secs(), sentence, "the forge is not to be asked for a while");
+                self.close(after);
+                Ended::Part
+            }
+            Err(JobError::Retry(sentence)) => {
+                warn!(sentence, "a question came to nothing; it is asked again");
+                Ended::Failed
+            }
+            Err(JobError::Final(sentence)) => {
+                error!(sentence, "a question cannot be asked until this is mended");
+                self.close(FINAL_PAUSE);
+                Ended::Failed
+            }
+            Err(JobError::Stop(sentence)) => return Err(Stopped(sentence)),
+            Err(JobError::Ending) => Ended::Failed,
+        };
+        self.schedule.ended(&task, ended, now_ms);
+        Ok(())
+    }
+
+    fn close(&mut self, after: Duration) {
+        let until = Instant::now() + after;
+        self.closed_until = self.closed_until.max(Some(until));
+    }
+
+    fn hear(&mut self, hints: &[Hint]) {
+        for hint in hints {
+            match hint {
+                Hint::Folded { partition, version } => self.asker.folded.note(*partition, *version),
+                Hint::Row { key, value: Some(value), .. } => self.note(key, value),
+                Hint::Row { .. } => {}
+            }
+        }
+    }
+
+    fn note(&mut self, key: &RowKey, value: &[u8]) {
+        match key {
+            RowKey::Need(stream, need) => {
+                if let Ok(state) = Need::decode(value) {
+                    self.schedule.note(*stream, need.clone(), &state, now());
+                }
+            }
+            RowKey::Directory(account) => {
+                if let Ok(directory) = Directory::decode(value) {
+                    self.sweep.note(*account, &directory);
+                }
+            }
+            RowKey::Entity(StreamKey::Service, EntityKey::Door) => {
+                if let Ok(door) = Door::decode(value) {
+                    self.sweep.door_opened(door.opened_ms);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn scan_until_done(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        loop {
+            match self.scan().await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Stop(sentence)) => return Err(Stopped(sentence)),
+                Err(StoreError::Retry(sentence)) => warn!(sentence, "the store did not answer; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RESCAN_PAUSE) => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads every need, every kept account, and how far each partition is folded.
+    async fn scan(&mut self) -> Result<(), StoreError> {
+        self.schedule.clear();
+        let store = Arc::clone(&self.asker.store);
+        for partition in 0..self.asker.log.identity().partitions {
+            if let Some(row) = store.get(&RowKey::Seen(partition)).await? {
+                self.asker.folded.note(partition, row.version);
+            }
+        }
+        let door = RowKey::Entity(StreamKey::Service, EntityKey::Door);
+        if let Some(row) = store.get(&door).await? {
+            self.note(&row.key, &row.value);
+        }
+        for bucket in 0..BUCKETS {
+            for range in [ScanKey::Needs(bucket), ScanKey::Directory(bucket)] {
+                let mut rows = store.scan(&range).await?;
+                while let Some(Row { key, value, .. }) = rows.try_next().await? {
+                    self.note(&key, &value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn drop_account(&self, account: AccountId) -> Result<(), Stopped> {
+        let stream = StreamKey::Account(account);
+        let record = Record {
+            stream,
+            id: uuid::Uuid::new_v4().to_string(),
+            dedupe: None,
+            kind: COMMAND.to_owned(),
+            received_at: now(),
+            headers: Vec::new(),
+            body: Command { events: vec![Event::Dropped] }.encode().into(),
+        };
+        match self.asker.log.append(vec![record]).await {
+            Ok(_) => Ok(()),
+            Err(event_log::AppendError::Stop(sentence)) => Err(Stopped(sentence)),
+            // It is due again after the next interval.
+            Err(error) => {
+                warn!(%error, "an account that nobody reads was not let go");
+                Ok(())
+            }
+        }
+    }
+}
