@@ -1,0 +1,47 @@
+//! What was asked: tests assert budgets with it.
+
+use std::collections::VecDeque;
+
+/// Requests remembered at most; the oldest are forgotten first.
+const REQUESTS_KEPT_MAX: usize = 200_000;
+
+/// A request that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// `GET`
+    pub method: String,
+    /// As sent, without the query.
+    pub path: String,
+    /// As sent, without the question mark.
+    pub query: String,
+    /// The answer's status; `None` when the connection was closed without one.
+    pub status: Option<u16>,
+    /// Whether it carried `If-None-Match` or `If-Modified-Since`.
+    pub conditional: bool,
+    /// Whether it carried a token that is accepted.
+    pub authorised: bool,
+    /// Whether it was counted against the hourly limit.
+    pub counted: bool,
+    /// Whether a fault had a hand in the answer.
+    pub faulty: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Requests(VecDeque<RequestRecord>);
+
+impl Requests {
+    pub(crate) fn add(&mut self, record: RequestRecord) {
+        if self.0.len() == REQUESTS_KEPT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(record);
+    }
+
+    pub(crate) fn all(&self) -> Vec<RequestRecord> {
+        self.0.iter().cloned().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
