@@ -90,10 +90,8 @@ impl Asker {
         let stream = target.stream();
         match found {
             Found::Here(fresh) => {
-                let mut reading = fresh.body;
-                reading.is_whole = true;
                 let asked_at = moment.version(stream, &*self.log);
-                Told::to(stream, vec![Event::Repository(Box::new(reading))]).etag(
+                Told::to(stream, vec![Event::Repository(Box::new(fresh.body))]).etag(
                     ETAG,
                     Some(target.id),
                     fresh.etag,

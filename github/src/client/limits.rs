@@ -1,0 +1,255 @@
+//! GitHub's rate limits, as its answers tell them: pure rules over status, headers and body
+//! (reference A3). When to ask again follows from them in [`super::gate`].
+
+use std::time::{Duration, Instant};
+
+use domain::Second;
+use http::{HeaderMap, StatusCode};
+
+use super::{date, transport::Response};
+
+/// The resource that REST requests count against unless an answer names another.
+pub(crate) const CORE: &str = "core";
+
+/// GitHub's resources, a closed list because they are labels; any other is `other`.
+const RESOURCES: [&str; 12] = [
+    CORE,
+    "search",
+    "graphql",
+    "code_search",
+    "integration_manifest",
+    "source_import",
+    "code_scanning_upload",
+    "actions_runner_registration",
+    "scim",
+    "dependency_snapshots",
+    "dependency_sbom",
+    "audit_log",
+];
+
+/// A limit renews itself every hour; a time further ahead is a mistake, and waiting for it would stop
+/// everything.
+const WAIT_MAX: Duration = Duration::from_secs(3660);
+
+/// GitHub's clock has a grain of one second, so that a limit may end as late as this after its second.
+const GRAIN: Duration = Duration::from_secs(1);
+
+/// How much of a resource is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateBudget {
+    /// Which: `core`, `search`, `graphql` and so on.
+    pub resource: &'static str,
+    /// Requests per hour.
+    pub limit: u64,
+    /// Requests left.
+    pub remaining: u64,
+    /// When it is full again, by GitHub's clock.
+    pub reset: Second,
+}
+
+/// The answer says that nothing more may be asked for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The hour's requests are used up until then.
+    Primary {
+        /// How long to wait.
+        after: Duration,
+    },
+    /// Too fast: wait as long as it says, or else growing times.
+    Secondary {
+        /// How long to wait, if it says.
+        after: Option<Duration>,
+    },
+}
+
+/// The limit that an answer speaks of. A 403 without any of the signs is no limit but the refusal of
+/// that one thing.
+pub(crate) fn limit_of(response: &Response, date: Second) -> Option<Limit> {
+    if !matches!(response.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+        return None;
+    }
+    let used_up = number(&response.headers, "x-ratelimit-remaining") == Some(0);
+    let speaks_of_limit = || {
+        let message = response.message().unwrap_or_default().to_ascii_lowercase();
+        message.contains("rate limit") || message.contains("abuse detection")
+    };
+    if let Some(after) = retry_after(&response.headers, date) {
+        Some(if used_up { Limit::Primary { after } } else { Limit::Secondary { after: Some(after) } })
+    } else if used_up {
+        let reset = number(&response.headers, "x-ratelimit-reset");
+        Some(match reset {
+            Some(reset) => Limit::Primary { after: until(Second(saturated(reset)), date) },
+            None => Limit::Secondary { after: None },
+        })
+    } else if response.status == StatusCode::TOO_MANY_REQUESTS || speaks_of_limit() {
+        Some(Limit::Secondary { after: None })
+    } else {
+        None
+    }
+}
+
+/// What `Retry-After` says, in seconds or as a date; at least one second, at most an hour.
+pub(crate) fn retry_after(headers: &HeaderMap, date: Second) -> Option<Duration> {
+    let value = headers.get("retry-after")?.to_str().ok()?.trim();
+    let after = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => until(date::parse(value)?, date),
+    };
+    Some(after.clamp(GRAIN, WAIT_MAX))
+}
+
+/// What the headers tell of a budget, if they tell all of it.
+pub(crate) fn budget(headers: &HeaderMap) -> Option<RateBudget> {
+    Some(RateBudget {
+        resource: resource(headers),
+        limit: number(headers, "x-ratelimit-limit")?,
+        remaining: number(headers, "x-ratelimit-remaining")?,
+        reset: Second(saturated(number(headers, "x-ratelimit-reset")?)),
+    })
+}
+
+/// The resource that an answer counted against.
+pub(crate) fn resource(headers: &HeaderMap) -> &'static str {
+    let named = headers.get("x-ratelimit-resource").and_then(|value| value.to_str().ok());
+    named.map_or(CORE, |named| RESOURCES.into_iter().find(|known| *known == named).unwrap_or("other"))
+}
+
+/// The budgets that GitHub told of, and until when the empty ones are empty on our own clock.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    known: Vec<(RateBudget, Instant)>,
+}
+
+impl Budgets {
+    /// Takes what an answer of this `date` told.
+    pub(crate) fn note(&mut self, budget: RateBudget, date: Second, now: Instant) {
+        let full_at = now + until(budget.reset, date);
+        match self.known.iter_mut().find(|(known, _)| known.resource == budget.resource) {
+            // Answers overtake one another: within one hour what is left only falls.
+            Some((known, _)) if known.reset == budget.reset && known.remaining < budget.remaining => {}
+            Some(known) => *known = (budget, full_at),
+            None => self.known.push((budget, full_at)),
+        }
+    }
+
+    /// How long a resource stays used up.
+    pub(crate) fn used_up(&self, resource: &str, now: Instant) -> Option<Duration> {
+        let (_, full_at) =
+            self.known.iter().find(|(budget, _)| budget.resource == resource && budget.remaining == 0)?;
+        full_at.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// All that is known.
+    pub(crate) fn all(&self) -> Vec<RateBudget> {
+        self.known.iter().map(|(budget, _)| *budget).collect()
+    }
+}
+
+fn until(then: Second, date: Second) -> Duration {
+    let seconds = u64::try_from(then.0.saturating_sub(date.0)).unwrap_or(0);
+    Duration::from_secs(seconds).saturating_add(GRAIN).min(WAIT_MAX)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn saturated(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderName, HeaderValue};
+    use url::Url;
+
+    use super::*;
+
+    const DATE: Second = Second(1_795_255_200);
+
+    fn response(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Response {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap());
+        }
+        Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: map,
+            body: Bytes::from_static(body.as_bytes()),
+            url: Url::parse("https://api.github.com/").unwrap(),
+        }
+    }
+
+    #[test]
+    fn limits_are_told_from_refusals() {
+        let seconds = Duration::from_secs;
+        let reset = (DATE.0 + 90).to_string();
+        let used_up = ("x-ratelimit-remaining", "0");
+        let left = ("x-ratelimit-remaining", "41");
+        let reset = ("x-ratelimit-reset", reset.as_str());
+        let message = r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#;
+        for status in [403, 429] {
+            let told = |headers: &[_], body| limit_of(&response(status, headers, body), DATE);
+            assert_eq!(
+                told(&[("retry-after", "17"), left, reset], ""),
+                Some(Limit::Secondary { after: Some(seconds(17)) })
+            );
+            assert_eq!(
+                told(&[("retry-after", "17"), used_up, reset], ""),
+                Some(Limit::Primary { after: seconds(17) })
+            );
+            assert_eq!(told(&[used_up, reset], ""), Some(Limit::Primary { after: seconds(91) }));
+            let far = [used_up, ("x-ratelimit-reset", "99999999999999999999")];
+            assert_eq!(told(&far, ""), Some(Limit::Secondary { after: None }), "no number");
+            let far = [used_up, ("x-ratelimit-reset", "9999999999999")];
+            assert_eq!(told(&far, ""), Some(Limit::Primary { after: WAIT_MAX }), "milliseconds");
+            assert_eq!(told(&[used_up], ""), Some(Limit::Secondary { after: None }));
+            assert_eq!(told(&[left, reset], message), Some(Limit::Secondary { after: None }));
+        }
+        let forbidden = r#"{"message":"Resource not accessible by integration"}"#;
+        assert_eq!(limit_of(&response(403, &[left, reset], forbidden), DATE), None);
+        assert_eq!(limit_of(&response(403, &[], "<html>"), DATE), None);
+        assert_eq!(limit_of(&response(429, &[], ""), DATE), Some(Limit::Secondary { after: None }));
+        assert_eq!(limit_of(&response(404, &[used_up, reset], ""), DATE), None);
+    }
+
+    #[test]
+    fn waits_are_read_as_seconds_or_dates_and_stay_within_an_hour() {
+        let told = |value| retry_after(&response(503, &[("retry-after", value)], "").headers, DATE);
+        assert_eq!(told("0"), Some(GRAIN));
+        assert_eq!(told("30"), Some(Duration::from_secs(30)));
+        assert_eq!(told("Sat, 21 Nov 2026 10:00:30 GMT"), Some(Duration::from_secs(31)));
+        assert_eq!(told("Sat, 21 Nov 2026 09:00:00 GMT"), Some(GRAIN));
+        assert_eq!(told("99999999"), Some(WAIT_MAX));
+        assert_eq!(told("-5"), None);
+        assert_eq!(told("soon"), None);
+    }
+
+    #[test]
+    fn a_used_up_budget_is_remembered_until_it_is_full_again() {
+        let now = Instant::now();
+        let mut budgets = Budgets::default();
+        let budget = RateBudget { resource: CORE, limit: 60, remaining: 0, reset: Second(DATE.0 + 10) };
+        budgets.note(budget, DATE, now);
+        assert_eq!(budgets.used_up(CORE, now), Some(Duration::from_secs(11)));
+        assert_eq!(budgets.used_up("search", now), None);
+        assert_eq!(budgets.used_up(CORE, now + Duration::from_secs(11)), None);
+
+        // An answer that was overtaken tells of more than is left.
+        budgets.note(RateBudget { remaining: 3, ..budget }, DATE, now);
+        assert_eq!(budgets.all(), [budget]);
+        let next_hour = RateBudget { remaining: 59, reset: Second(DATE.0 + 3610), ..budget };
+        budgets.note(next_hour, DATE, now);
+        assert_eq!(budgets.all(), [next_hour]);
+        assert_eq!(budgets.used_up(CORE, now), None);
+    }
+
+    #[test]
+    fn resources_are_labels_out_of_a_closed_list() {
+        let named = |name| resource(&response(200, &[("x-ratelimit-resource", name)], "").headers);
+        assert_eq!(named("graphql"), "graphql");
+        assert_eq!(named("invented"), "other");
+        assert_eq!(resource(&HeaderMap::new()), CORE);
+    }
+}

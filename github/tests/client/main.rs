@@ -1,0 +1,12 @@
+//! The client against servers on loopback: what it sends, what it makes of every kind of answer, and that
+//! it never sends more than it should.
+
+mod failures;
+mod hooks;
+mod lists;
+mod rate_limits;
+mod raw;
+mod readings;
+mod redirects;
+mod refusals;
+mod server;
