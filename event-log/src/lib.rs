@@ -6,9 +6,13 @@
 //! *Architecture invariant*: the log knows streams, positions and bytes. It knows no forge, no JSON and no
 //! row.
 
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod embedded;
 pub mod port;
 pub mod record;
 
+pub use embedded::{EmbeddedLog, EmbeddedLogSettings, OpenError};
 pub use port::{
     AppendError, Appended, Assignment, Bounds, EventLog, Identity, Limit, LogError, Next, Partition,
     Position, Subscription, Wait,

@@ -36,7 +36,8 @@ pub struct Bounds {
     pub end: u64,
 }
 
-/// How much one read may return. At least one record is returned when there is one, however large.
+/// How much one read may return. At least one record is returned when there is one, however large, also
+/// where a bound is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// At most so many records.
@@ -128,7 +129,8 @@ pub trait EventLog: Send + Sync {
     /// `Ok` once every record is durable (fsynced, or acknowledged by all in-sync replicas), or is a
     /// duplicate by [`Record::dedupe`]. All records of one append carry the same key, or none. On `Err`
     /// they may have landed, and a retry is safe. Of several equal appends at once exactly one is
-    /// [`Appended::New`], where the adapter remembers keys.
+    /// [`Appended::New`], where the adapter remembers keys; the others wait for its outcome. Who stops
+    /// waiting may not assume anything: the records land or they do not, all of them.
     ///
     /// # Errors
     /// See [`AppendError`].
@@ -140,8 +142,8 @@ pub trait EventLog: Send + Sync {
     /// See [`LogError`].
     async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError>;
 
-    /// Reads records of one partition, from `from` on; empty at the end. An offset before the start
-    /// reads from the start.
+    /// Reads records of one partition, from `from` on; empty at the end and beyond it. An offset before the
+    /// start reads from the start. What was appended before is seen.
     ///
     /// # Errors
     /// See [`LogError`].
@@ -172,14 +174,19 @@ pub trait Subscription: Send {
     /// See [`LogError`].
     async fn next(&mut self, limit: Limit) -> Result<Next, LogError>;
 
-    /// Says from where an assigned partition is to be delivered.
+    /// Says from where an assigned partition is to be delivered. Commits count from there too, so that a
+    /// rebuild that starts over resumes itself (see [`Self::commit`]).
     ///
     /// # Errors
     /// See [`LogError`].
     async fn seek(&mut self, from: Position) -> Result<(), LogError>;
 
     /// Commits the offsets to continue from, one per partition. Order within a partition is kept; with
-    /// `wait` it returns once they are durable, otherwise soon after (at most about a second).
+    /// [`Wait::Durable`] it returns once they are durable, with [`Wait::No`] they are soon after (at most
+    /// about a second).
+    ///
+    /// A commit never takes a group back: one below an earlier commit is ignored. Only after a seek back
+    /// do commits count from where it went. Offsets beyond what was delivered must not be committed.
     ///
     /// # Errors
     /// See [`LogError`].

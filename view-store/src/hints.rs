@@ -1,8 +1,14 @@
 //! Word that rows changed: from the projector to whoever keeps copies of rows or waits for a position.
 
+mod in_process;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{RowKey, Version};
+
+pub use self::in_process::InProcessHints;
 
 /// Word that something changed.
 #[derive(Debug, Clone)]
@@ -29,7 +35,7 @@ pub enum Hint {
 #[derive(Debug, Clone)]
 pub enum Heard {
     /// Changes, in the order in which they were published.
-    Hints(std::sync::Arc<Vec<Hint>>),
+    Hints(Arc<Vec<Hint>>),
     /// Some were lost: whatever was kept may be stale.
     Missed,
 }

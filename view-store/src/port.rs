@@ -1,20 +1,10 @@
 //! The port: what the rest of Tallyhook asks of a store, whichever technology keeps it.
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use domain::{RowKey, ScanKey, Version};
+use domain::{RowKey, ScanKey};
 use futures::stream::BoxStream;
 
-/// What the store keeps: one value under one key, at one version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The address.
-    pub key: RowKey,
-    /// The version of the record that produced the value.
-    pub version: Version,
-    /// The value; opaque to the store.
-    pub value: Bytes,
-}
+pub use domain::Row;
 
 /// Rows of a scan, in the byte order of their keys.
 pub type RowStream = BoxStream<'static, Result<Row, StoreError>>;

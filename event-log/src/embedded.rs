@@ -1,0 +1,231 @@
+//! The embedded adapter: one redb file in a data folder, one writing thread, one process.
+//!
+//! `append` compresses on its caller's side and waits; the writing thread puts whatever waits into one
+//! durable transaction (*group commit*), together with the groups' dedupe keys and committed offsets; readers
+//! take the newest records from memory and older ones from the file.
+//!
+//! *Architecture invariant*: nothing is shown to a reader or answered to a caller before the transaction that
+//! holds it is on the disk. After a failed write nothing is written any more: the process must stop, because
+//! what the disk holds can only be told by opening it again.
+
+mod dedupe;
+mod encoding;
+mod fault;
+mod file;
+mod limit;
+mod offsets;
+mod open;
+mod queue;
+mod reader;
+mod settings;
+mod shared;
+mod subscription;
+mod tables;
+mod tail;
+mod writer;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use redb::{StorageBackend, backends::InMemoryBackend};
+use tokio::sync::{oneshot, watch};
+
+use self::{
+    dedupe::Known,
+    offsets::Offsets,
+    open::Opened,
+    queue::{Queue, Ready, Reservation, Waiting},
+    shared::{Published, Shared},
+    subscription::EmbeddedSubscription,
+    tail::Tail,
+    writer::Writer,
+};
+pub use self::{
+    open::{FILE_NAME, OpenError},
+    settings::{CommitStats, EmbeddedLogSettings},
+    tables::PARTITIONS,
+};
+use crate::{
+    port::{
+        AppendError, Appended, Bounds, EventLog, Identity, Limit, LogError, Partition, Position, Subscription,
+    },
+    record::Record,
+};
+
+/// The size of one append at most: a delivery may have 25 MiB and concern two accounts, and an answer of
+/// a forge that backfill appends may be larger still.
+pub const APPEND_BYTES_MAX: usize = 80 << 20;
+
+/// An append up to this size is compressed where it was called, which takes less time (tens of
+/// microseconds) than handing it to another thread; a larger one would hold up the executor.
+const COMPRESSED_INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// A log in one file of this machine.
+///
+/// Dropping it writes what waits, closes the file, and ends its subscriptions with [`LogError::Stop`]; it
+/// takes as long as a sync or two.
+pub struct EmbeddedLog {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl EmbeddedLog {
+    /// Opens the log in `dir`; makes both where there are none.
+    ///
+    /// Blocks for as long as the disk takes, and after damage for a check of the whole file.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, settings: EmbeddedLogSettings) -> Result<Self, OpenError> {
+        Self::start(open::open_folder(dir, &settings)?, settings)
+    }
+
+    /// A new log that lives no longer than this value; for tests and models.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; memory gives no reason for any.
+    pub fn in_memory(settings: EmbeddedLogSettings) -> Result<Self, OpenError> {
+        Self::with_backend(InMemoryBackend::new(), "the log in memory", settings)
+    }
+
+    /// Opens the log that `backend` holds; makes one where it is empty. `place` is what messages call it.
+    ///
+    /// Unlike in a folder, a crash while the log is made leaves something that is refused as not a log.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        place: &str,
+        settings: EmbeddedLogSettings,
+    ) -> Result<Self, OpenError> {
+        Self::start(open::open_backend(backend, place, &settings)?, settings)
+    }
+
+    /// Why the log can no longer be used, once it cannot: the process must stop then.
+    pub fn broken(&self) -> watch::Receiver<Option<String>> {
+        self.shared.broken.subscribe()
+    }
+
+    fn start(opened: Opened, settings: EmbeddedLogSettings) -> Result<Self, OpenError> {
+        let Opened { file, identity } = opened;
+        let loaded = file.read(|transaction| {
+            let ends = reader::ends(transaction, identity.partitions)?;
+            let (known, next_dedupe_row) = Known::load(transaction)?;
+            Ok((ends, known, next_dedupe_row, Offsets::load(transaction)?))
+        });
+        let (ends, known, next_dedupe_row, offsets) = match loaded {
+            Ok(loaded) => loaded,
+            Err(fault) => return Err(open::refusal(file.place().to_owned(), &fault)),
+        };
+        let shared = Arc::new(Shared {
+            file,
+            identity,
+            queue: Arc::new(Queue::new(offsets)),
+            known,
+            tail: Tail::new(&ends, settings.tail_bytes),
+            published: watch::Sender::new(Published { ends: ends.as_slice().into(), stopped: None }),
+            broken: watch::Sender::new(None),
+            groups: Mutex::default(),
+            on_commit: settings.on_commit,
+        });
+        let writer = Writer::new(shared.clone(), ends, next_dedupe_row);
+        let thread = thread::Builder::new()
+            .name("event-log".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError::Unwritable {
+                place: shared.file.place().to_owned(),
+                cause: format!("no thread to write it: {error}"),
+            })?;
+        Ok(EmbeddedLog { shared, writer: Some(thread) })
+    }
+
+    /// Gives each record its partition and its stored form.
+    async fn encode(
+        &self,
+        records: Vec<Record>,
+        bytes: usize,
+        room: Reservation,
+    ) -> Result<(Vec<Ready>, Reservation), AppendError> {
+        let partitions: Vec<u32> = records.iter().map(|record| self.partition_of(record.stream).0).collect();
+        let encode = move || {
+            let records = partitions.into_iter().zip(records);
+            let ready = records.map(|(partition, record)| Ready {
+                partition,
+                stored: encoding::encode(&record),
+                record: Arc::new(record),
+            });
+            (ready.collect(), room)
+        };
+        if bytes <= COMPRESSED_INLINE_BYTES_MAX {
+            return Ok(encode());
+        }
+        tokio::task::spawn_blocking(encode)
+            .await
+            .map_err(|error| AppendError::Retry(format!("compressing was interrupted: {error}")))
+    }
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
+        if records.is_empty() {
+            return Ok(Appended::New(Vec::new()));
+        }
+        let bytes = records.iter().map(Record::weight).sum();
+        if bytes > APPEND_BYTES_MAX {
+            return Err(AppendError::TooLarge { bytes, bytes_max: APPEND_BYTES_MAX });
+        }
+        let key = records.iter().find_map(|record| record.dedupe);
+        if key.is_some_and(|key| self.shared.known.contains(&key)) {
+            return Ok(Appended::Duplicate);
+        }
+        let since = Instant::now();
+        let room = self.shared.queue.reserve(bytes)?;
+        let (records, room) = self.encode(records, bytes, room).await?;
+        let (reply, outcome) = oneshot::channel();
+        room.submit(Waiting { records, key, since, reply })?;
+        outcome.await.unwrap_or_else(|_| {
+            Err(AppendError::Stop("the log's writing thread ended by a fault of its own".to_owned()))
+        })
+    }
+
+    async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError> {
+        Ok(Box::new(EmbeddedSubscription::join(self.shared.clone(), group)?))
+    }
+
+    async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
+        self.shared.check_partition(from.partition)?;
+        let end = self.shared.published.borrow().ends[from.partition.0 as usize];
+        self.shared.read(from, end, limit).await
+    }
+
+    async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
+        let ends = self.shared.published.borrow().ends.clone();
+        let bounds = (0..).zip(ends.iter());
+        Ok(bounds
+            .map(|(partition, &end)| Bounds { partition: Partition(partition), start: 0, end })
+            .collect())
+    }
+
+    fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // It tells of its own faults through `broken`.
+            let _ = writer.join();
+        }
+        self.shared.stop_followers("the log was closed");
+        self.shared.file.close();
+    }
+}

@@ -1,0 +1,123 @@
+//! What the handle, its subscriptions and the writing thread share.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use redb::ReadTransaction;
+use tokio::sync::watch;
+
+use super::{
+    dedupe::Known, fault::Fault, file::LogFile, limit::Allowance, queue::Queue, reader,
+    settings::CommitStats, tail::Tail,
+};
+use crate::{
+    port::{Identity, Limit, LogError, Partition, Position},
+    record::Record,
+};
+
+/// What every follower of the log is told.
+#[derive(Clone)]
+pub(super) struct Published {
+    /// The end of each partition: everything before it is durable.
+    pub(super) ends: Arc<[u64]>,
+    /// Why nothing more will come.
+    pub(super) stopped: Option<Arc<str>>,
+}
+
+pub(super) struct Shared {
+    pub(super) file: LogFile,
+    pub(super) identity: Identity,
+    pub(super) queue: Arc<Queue>,
+    pub(super) known: Known,
+    pub(super) tail: Tail,
+    pub(super) published: watch::Sender<Published>,
+    pub(super) broken: watch::Sender<Option<String>>,
+    /// The groups that have a member, which owns all partitions.
+    pub(super) groups: Mutex<HashSet<String>>,
+    pub(super) on_commit: Option<Arc<dyn Fn(CommitStats) + Send + Sync>>,
+}
+
+impl Shared {
+    pub(super) fn publish_ends(&self, ends: &[u64]) {
+        self.published.send_modify(|published| published.ends = ends.into());
+    }
+
+    /// Ends all use of the log: every waiting and later call answers with `reason`.
+    pub(super) fn fail(&self, reason: &str) {
+        self.queue.fail(reason);
+        self.stop_followers(reason);
+        self.broken.send_replace(Some(reason.to_owned()));
+    }
+
+    /// Tells followers that nothing more comes.
+    pub(super) fn stop_followers(&self, reason: &str) {
+        self.published.send_modify(|published| {
+            published.stopped.get_or_insert_with(|| reason.into());
+        });
+    }
+
+    /// The sentence for a failed write.
+    pub(super) fn write_failure(&self, fault: &Fault) -> String {
+        format!(
+            "{} could not be written ({fault}); free space or mend the disk, then start again",
+            self.file.place()
+        )
+    }
+
+    fn read_failure(&self, fault: &Fault) -> LogError {
+        LogError::Stop(match fault {
+            Fault::Closed => fault.to_string(),
+            _ => format!(
+                "{} could not be read ({fault}); mend the disk or restore the file from a backup",
+                self.file.place()
+            ),
+        })
+    }
+
+    /// Reads records of `from.partition` in `from.offset..end`.
+    ///
+    /// What is not in the tail is read on a thread for blocking work: a batch is as large as the caller's
+    /// limit, and a page that is not cached costs a disk access, so nothing of it may run on the executor.
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        from: Position,
+        end: u64,
+        limit: Limit,
+    ) -> Result<Vec<(Position, Record)>, LogError> {
+        let mut allowance = Allowance::new(limit);
+        if let Some(records) = self.tail.read(from.partition.0, from.offset, end, &mut allowance) {
+            return Ok(at_positions(from, records));
+        }
+        let shared = self.clone();
+        tokio::task::spawn_blocking(move || shared.read_file(from, end, limit))
+            .await
+            .map_err(|error| LogError::Retry(format!("reading was interrupted: {error}")))?
+    }
+
+    fn read_file(&self, from: Position, end: u64, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
+        self.file
+            .read(|transaction: &ReadTransaction| reader::records(transaction, from, end, limit))
+            .map_err(|fault| self.read_failure(&fault))
+    }
+
+    /// Refuses a partition that the log does not have.
+    pub(super) fn check_partition(&self, partition: Partition) -> Result<(), LogError> {
+        if partition.0 < self.identity.partitions {
+            return Ok(());
+        }
+        Err(LogError::Stop(format!(
+            "the log has {} partitions and no partition {}",
+            self.identity.partitions, partition.0
+        )))
+    }
+}
+
+/// Consecutive records of one partition with their positions; a copy of each, whose body is shared.
+pub(super) fn at_positions(from: Position, records: Vec<Arc<Record>>) -> Vec<(Position, Record)> {
+    (from.offset..)
+        .zip(records)
+        .map(|(offset, record)| (Position { offset, ..from }, Record::clone(&record)))
+        .collect()
+}
