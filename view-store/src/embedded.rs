@@ -154,7 +154,7 @@ impl ViewStore for EmbeddedStore {
         let found = self.base.read(|transaction| {
             let Some(rows) = table.read(transaction)? else { return Ok(None) };
             let Some(stored) = rows.get(encoded.bytes.as_slice())? else { return Ok(None) };
-            commit::decode(stored.value()).map(Some)
+            commit::decode(&encoded.bytes, stored.value()).map(Some)
         })?;
         Ok(found.map(|(version, value)| Row { key: key.clone(), version, value }))
     }

@@ -171,10 +171,10 @@ fn a_torn_file_is_refused_or_used_without_a_panic() {
         }
         *outcomes.entry(try_out(&file)).or_default() += 1;
     }
-    // Some tears hit what is needed to open, some hit rows, some hit nothing. Tears within a value are
-    // not noticed: what a power cut can tear is not yet in use, and for a disk that forgets there are
-    // backups and the log.
+    // Some tears hit what is needed to open, some hit rows, some hit nothing. None gives a row that was not
+    // written so: each carries a checksum.
     let times = |outcome: Outcome| outcomes.get(&outcome).copied().unwrap_or_default();
     assert!(times(Outcome::RefusedToOpen) + times(Outcome::StoppedLater) > 10, "{outcomes:?}");
     assert!(times(Outcome::Recovered { rows_are_as_written: true }) > 10, "{outcomes:?}");
+    assert_eq!(times(Outcome::Recovered { rows_are_as_written: false }), 0, "{outcomes:?}");
 }

@@ -167,5 +167,5 @@ async fn stored_values_are_frozen() {
     let database = Database::open(dir.path().join(FILE_NAME)).unwrap();
     let reading = redb::ReadableDatabase::begin_read(&database).unwrap();
     let stored = reading.open_table(VIEWS).unwrap().get([0, 3].as_slice()).unwrap().unwrap().value().to_vec();
-    assert_eq!(stored, *b"\0\0\x01\x02\x03\x04\x05\x06open");
+    assert_eq!(stored, *b"\0\0\x01\x02\x03\x04\x05\x06g\x92\xc7Kopen");
 }

@@ -10,6 +10,13 @@ use crate::port::Row;
 /// A stored value begins with its version, big-endian; frozen.
 const VERSION_BYTES: usize = 8;
 
+/// Then comes a crc32c over key, version and value, big-endian; frozen. redb checks no checksum on reads,
+/// and a number that a disk has bent must not be served.
+const CHECKSUM_BYTES: usize = 4;
+
+/// What stands before the value.
+const HEAD_BYTES: usize = VERSION_BYTES + CHECKSUM_BYTES;
+
 /// A row on its way into the file.
 #[derive(Debug)]
 pub(super) struct StoredRow {
@@ -32,16 +39,24 @@ impl StoredRow {
 
     /// What it takes in memory and in the file, about.
     pub(super) fn bytes(&self) -> usize {
-        self.key.len() + VERSION_BYTES + self.value.len()
+        self.key.len() + HEAD_BYTES + self.value.len()
     }
 }
 
-/// Reads a stored value.
-pub(super) fn decode(stored: &[u8]) -> Result<(Version, Bytes), redb::Error> {
-    let (version, value) = stored
-        .split_first_chunk::<VERSION_BYTES>()
-        .ok_or_else(|| redb::Error::Corrupted("a row has no version".to_owned()))?;
+/// Reads what is stored under `key`.
+pub(super) fn decode(key: &[u8], stored: &[u8]) -> Result<(Version, Bytes), redb::Error> {
+    let damaged = || redb::Error::Corrupted("a row is damaged".to_owned());
+    let (version, rest) = stored.split_first_chunk::<VERSION_BYTES>().ok_or_else(damaged)?;
+    let (found, value) = rest.split_first_chunk::<CHECKSUM_BYTES>().ok_or_else(damaged)?;
+    if *found != checksum(key, version, value) {
+        return Err(damaged());
+    }
     Ok((Version::from_raw(u64::from_be_bytes(*version)), Bytes::copy_from_slice(value)))
+}
+
+fn checksum(key: &[u8], version: &[u8; VERSION_BYTES], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let head = crc32c::crc32c_append(crc32c::crc32c(key), version);
+    crc32c::crc32c_append(head, value).to_be_bytes()
 }
 
 /// Puts rows, in the order in which they were given, into one commit that skips the disk. Returns
@@ -86,9 +101,12 @@ fn keep_greatest(
     {
         return Ok(false);
     }
-    let mut place = table.insert_reserve(row.key.as_slice(), VERSION_BYTES + row.value.len())?;
-    let (version, value) = place.as_mut().split_at_mut(VERSION_BYTES);
-    version.copy_from_slice(&row.version.as_raw().to_be_bytes());
+    let version = row.version.as_raw().to_be_bytes();
+    let checksum = checksum(&row.key, &version, &row.value);
+    let mut place = table.insert_reserve(row.key.as_slice(), HEAD_BYTES + row.value.len())?;
+    let (head, value) = place.as_mut().split_at_mut(HEAD_BYTES);
+    head[..VERSION_BYTES].copy_from_slice(&version);
+    head[VERSION_BYTES..].copy_from_slice(&checksum);
     value.copy_from_slice(&row.value);
     Ok(true)
 }
@@ -96,7 +114,7 @@ fn keep_greatest(
 fn stored_version(stored: &[u8]) -> Result<Version, redb::Error> {
     let version = stored
         .first_chunk::<VERSION_BYTES>()
-        .ok_or_else(|| redb::Error::Corrupted("a row has no version".to_owned()))?;
+        .ok_or_else(|| redb::Error::Corrupted("a row is damaged".to_owned()))?;
     Ok(Version::from_raw(u64::from_be_bytes(*version)))
 }
 

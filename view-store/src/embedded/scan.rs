@@ -70,7 +70,7 @@ fn read_piece(stored: &StoredRows, table: Table, place: Place) -> Result<Piece, 
         if !key.starts_with(&place.prefix) {
             break;
         }
-        let (version, value) = commit::decode(value.value())?;
+        let (version, value) = commit::decode(key, value.value())?;
         bytes += key.len() + value.len();
         let decoded = RowKey::decode(table.family, key).ok_or_else(|| {
             redb::Error::Corrupted(format!("{} holds a key that cannot be read", table.name()))
