@@ -241,7 +241,7 @@ impl Loop {
         Ok(())
     }
 
-    async fn drop_account(&self, account: AccountId) -> Result<(), Stopped> {
+    async fn drop_account(&mut self, account: AccountId) -> Result<(), Stopped> {
         let stream = StreamKey::Account(account);
         let record = Record {
             stream,

@@ -1,0 +1,179 @@
+//! The command line: subcommands here, settings' flags from their table.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
+
+use crate::{failure::Failure, settings::table::TABLE};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Call {
+    /// Show everything in one process against a built-in fake GitHub: no token, no account, no network
+    Demo(DemoArguments),
+    /// Run for real: webhooks in, payloads out, all in this process
+    Serve,
+    /// Start keeping accounts
+    Track {
+        /// Logins; `@me` is the token's owner
+        #[arg(required = true)]
+        logins: Vec<String>,
+    },
+    /// Stop keeping accounts; they stay muted until they are tracked again
+    Untrack {
+        /// Logins
+        #[arg(required = true)]
+        logins: Vec<String>,
+    },
+    /// List the accounts that are kept, since when, and how complete they are
+    Accounts,
+    /// Read an account anew from GitHub, now
+    Backfill {
+        /// The account's login
+        login: String,
+        /// Only tell what it would cost; send nothing
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Deliveries that could not be folded into the numbers
+    DeadLetters {
+        /// What to do with them
+        #[command(subcommand)]
+        action: DeadLetters,
+    },
+    /// Webhooks at GitHub
+    Hook {
+        /// What to do with them
+        #[command(subcommand)]
+        action: Hook,
+    },
+    /// Exit 0 when the process is ready; for containers without a shell
+    Healthcheck {
+        /// Where to look; by default `/readyz` at the ops address
+        url: Option<String>,
+    },
+    /// Show the merged settings and where each came from, secrets hidden
+    Config,
+    /// Print a generated reference page
+    #[command(hide = true)]
+    Reference {
+        /// Which
+        page: Page,
+    },
+}
+
+/// What the demo shows.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArguments {
+    /// The history to show; the same number shows the same history
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many accounts to show
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..=200))]
+    pub(crate) accounts: u16,
+    /// How fast to show it: 2 is twice as fast
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) speed: f64,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// List them
+    List,
+    /// Show one whole, with the delivery's body
+    Show {
+        /// As `list` shows it
+        id: String,
+    },
+    /// Fold them again
+    Retry {
+        /// As `list` shows them
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Give them up
+    Drop {
+        /// As `list` shows them
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hook {
+    /// Create the webhook at GitHub with our secret and events, and ping it
+    Add {
+        /// OWNER for an organisation, OWNER/REPO for a repository
+        target: String,
+        /// Where GitHub reaches this Tallyhook, such as https://example.org/webhooks/github
+        #[arg(long)]
+        url: String,
+    },
+    /// List the webhooks there
+    List {
+        /// OWNER for an organisation, OWNER/REPO for a repository
+        target: String,
+    },
+}
+
+/// A generated page.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Page {
+    Settings,
+    Metrics,
+}
+
+impl Call {
+    /// What the command line asks for.
+    pub(crate) fn read(matches: &ArgMatches) -> Result<Self, Failure> {
+        Call::from_arg_matches(matches).map_err(|error| Failure::Usage(error.to_string()))
+    }
+}
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    let command = Command::new("tallyhook")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("GitHub's webhooks in, ready numbers out")
+        .after_help("Settings may be flags, TALLYHOOK_* variables, or keys of tallyhook.toml; see --help.")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .global(true)
+                .help("Read settings from this file instead of ./tallyhook.toml"),
+        );
+    let command = TABLE.iter().fold(command, |command, setting| {
+        let flag = Arg::new(setting.name)
+            .long(setting.long())
+            .value_name("VALUE")
+            .global(true)
+            .hide_short_help(true)
+            .help_heading("Settings")
+            .help(format!(
+                "{} [{}] [default: {}]",
+                setting.about,
+                setting.variable(),
+                setting.shown_default()
+            ));
+        let command = command.arg(flag);
+        if !setting.is_secret {
+            return command;
+        }
+        command.arg(
+            Arg::new(format!("{}_file", setting.name))
+                .long(format!("{}-file", setting.long()))
+                .value_name("FILE")
+                .global(true)
+                .hide_short_help(true)
+                .help_heading("Settings")
+                .help(format!("A file that holds it [{}_FILE]", setting.variable())),
+        )
+    });
+    Call::augment_subcommands(command)
+}

@@ -1,0 +1,38 @@
+//! What each call does.
+
+mod accounts;
+mod backfill;
+mod config;
+mod dead_letters;
+mod healthcheck;
+mod hook;
+mod serve;
+mod track;
+
+pub(crate) use serve::start_logs;
+
+use crate::{
+    admin::Admin,
+    cli::Call,
+    demo,
+    failure::Failure,
+    settings::{Raw, Settings},
+};
+
+/// Does what the command line asks for.
+pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), Failure> {
+    match call {
+        Call::Demo(arguments) => demo::run(arguments, settings, &raw).await,
+        Call::Serve => serve::run(settings, &raw).await,
+        Call::Track { logins } => track::track(&Admin::new(&settings)?, &logins).await,
+        Call::Untrack { logins } => track::untrack(&Admin::new(&settings)?, &logins).await,
+        Call::Accounts => accounts::run(&Admin::new(&settings)?).await,
+        Call::Backfill { login, plan } => backfill::run(&Admin::new(&settings)?, &login, plan).await,
+        Call::DeadLetters { action } => dead_letters::run(&Admin::new(&settings)?, action).await,
+        Call::Hook { action } => hook::run(&settings, action).await,
+        Call::Healthcheck { url } => healthcheck::run(&settings, url.as_deref()).await,
+        Call::Config => config::run(&raw),
+        // Printed before any setting is read.
+        Call::Reference { page } => crate::reference::print(page),
+    }
+}

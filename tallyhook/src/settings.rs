@@ -1,0 +1,92 @@
+//! Settings: one table of names, read from flags, variables, a file and defaults, in that order, and the
+//! typed values that the roles use.
+
+mod secret;
+pub(crate) mod source;
+pub(crate) mod table;
+mod value;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use boot::telemetry::LogFormat;
+use ipnet::IpNet;
+use query_api::Quota;
+use secrecy::SecretString;
+
+pub(crate) use source::{Origin, Raw};
+pub(crate) use value::Invalid;
+
+/// What was set wrongly; the sentence names the flag and the variable. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct SettingsError(pub(crate) String);
+
+/// Everything that can be set, as the roles use it.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) ops_listen: Vec<SocketAddr>,
+    pub(crate) ops_url: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) webhook_secrets: Vec<(String, SecretString)>,
+    pub(crate) github_token: Option<SecretString>,
+    pub(crate) github_api_url: String,
+    pub(crate) github_concurrency: usize,
+    pub(crate) track: Vec<String>,
+    pub(crate) track_on_read: bool,
+    pub(crate) track_on_read_per_hour: u32,
+    pub(crate) read_limit: Option<Quota>,
+    pub(crate) write_limit: Option<Quota>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) api_token: Option<SecretString>,
+    pub(crate) admin_token: Option<SecretString>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) reconcile: Option<Duration>,
+    pub(crate) cache_bytes: usize,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Settings {
+    /// Reads the typed values.
+    pub(crate) fn read(raw: &Raw) -> Result<Self, SettingsError> {
+        Ok(Settings {
+            listen: raw.value("listen", value::addresses)?,
+            ops_listen: raw.value("ops_listen", value::addresses)?,
+            ops_url: raw.value("ops_url", value::url)?,
+            data_dir: raw.value("data_dir", value::path)?,
+            webhook_secrets: secret::webhook_secrets(raw)?,
+            github_token: secret::read(raw, "github_token")?,
+            github_api_url: raw.value("github_api_url", value::url)?,
+            github_concurrency: raw.value("github_concurrency", value::count)?,
+            track: raw.value("track", value::list)?,
+            track_on_read: raw.value("track_on_read", value::boolean)?,
+            track_on_read_per_hour: raw.value("track_on_read_per_hour", value::number)?,
+            read_limit: raw.value("read_limit", value::quota)?,
+            write_limit: raw.value("write_limit", value::quota)?,
+            trusted_proxies: raw.value("trusted_proxies", value::networks)?,
+            api_token: secret::read(raw, "api_token")?,
+            admin_token: secret::read(raw, "admin_token")?,
+            cors_origins: raw.value("cors_origins", value::list)?,
+            reconcile: raw.value("reconcile", value::duration_or_off)?,
+            cache_bytes: raw.value("cache_bytes", value::bytes)?,
+            shutdown_timeout: raw.value("shutdown_timeout", value::duration)?,
+            log_format: raw.value("log_format", value::log_format)?,
+        })
+    }
+
+    /// Every setting with its value and where it came from, secrets hidden.
+    pub(crate) fn shown(raw: &Raw) -> BTreeMap<&'static str, (String, Origin)> {
+        table::TABLE
+            .iter()
+            .map(|setting| {
+                let (value, origin) = raw.get(setting.name);
+                let value = match (setting.is_secret, value.is_empty()) {
+                    (true, false) => "(hidden)".to_owned(),
+                    _ => value.to_owned(),
+                };
+                (setting.name, (value, origin))
+            })
+            .collect()
+    }
+}

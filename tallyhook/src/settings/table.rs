@@ -1,0 +1,165 @@
+//! The table of settings: names, defaults and what they mean. Flags, variables, the file's keys and
+//! docs/reference/settings.md all come from here.
+
+/// A setting.
+pub(crate) struct Setting {
+    /// Its key in `tallyhook.toml`; the flag is `--` and this with dashes, the variable `TALLYHOOK_` and
+    /// this in capitals.
+    pub(crate) name: &'static str,
+    /// What it is when nothing sets it; empty means none.
+    pub(crate) default: &'static str,
+    /// The default in words, where the value says too little.
+    pub(crate) default_words: Option<&'static str>,
+    /// Whether it may be given as the path of a file that holds it, and is never shown.
+    pub(crate) is_secret: bool,
+    /// What it means, for people.
+    pub(crate) about: &'static str,
+}
+
+const fn plain(name: &'static str, default: &'static str, about: &'static str) -> Setting {
+    Setting { name, default, default_words: None, is_secret: false, about }
+}
+
+const fn secret(name: &'static str, about: &'static str) -> Setting {
+    Setting { name, default: "", default_words: Some("none"), is_secret: true, about }
+}
+
+/// Every setting, in the order of the reference page.
+pub(crate) const TABLE: &[Setting] = &[
+    plain("listen", "127.0.0.1:8080", "Address for webhooks and the API."),
+    plain(
+        "ops_listen",
+        "127.0.0.1:9464",
+        "Address for `/metrics`, `/healthz`, `/readyz` and the admin routes.",
+    ),
+    plain(
+        "ops_url",
+        "http://127.0.0.1:9464",
+        "Where `track`, `backfill`, `dead-letters` and the like find a running process.",
+    ),
+    plain("data_dir", "./data", "Folder of the embedded log and store."),
+    secret(
+        "webhook_secret",
+        "Secret with which GitHub signs deliveries; reloaded on SIGHUP. With none, `serve` makes one, keeps it in \
+         the data folder and says where.",
+    ),
+    secret("webhook_secret_previous", "The secret before it, accepted too while hooks are being changed."),
+    Setting {
+        name: "github_token",
+        default: "",
+        default_words: Some("`GITHUB_TOKEN`, else none"),
+        is_secret: true,
+        about: "Token for GitHub's API. Without one GitHub allows 60 requests an hour.",
+    },
+    plain("github_api_url", "https://api.github.com", "GitHub's API; or a GHES, or a fake."),
+    plain("github_concurrency", "8", "Requests to GitHub in flight."),
+    Setting {
+        name: "track",
+        default: "",
+        default_words: Some("none"),
+        is_secret: false,
+        about: "Logins to keep from the start, comma-separated; `@me` is the token's owner. The first is the \
+                default of `/githubPayload`.",
+    },
+    plain("track_on_read", "true", "Whether an unknown account that somebody reads is kept from then on."),
+    plain(
+        "track_on_read_per_hour",
+        "600",
+        "So many accounts an hour at most are kept because they were read.",
+    ),
+    plain("read_limit", "off", "GETs per client address, such as `600/min`."),
+    plain(
+        "write_limit",
+        "60/min",
+        "Requests per client address to our API's POST routes; never `/webhooks`.",
+    ),
+    Setting {
+        name: "trusted_proxies",
+        default: "",
+        default_words: Some("none"),
+        is_secret: false,
+        about: "Networks whose `X-Forwarded-For` is believed, comma-separated, such as `10.0.0.0/8`.",
+    },
+    secret("api_token", "When set, our API wants it as a bearer token."),
+    secret(
+        "admin_token",
+        "When set, the admin routes on the ops address want it as a bearer token; they stay shut on an ops \
+         address that is not loopback without one.",
+    ),
+    plain("cors_origins", "*", "Origins that browsers may read the API from, comma-separated."),
+    plain(
+        "reconcile",
+        "24h",
+        "The sweep interval: everything about every account is asked again this often. `off` ends it.",
+    ),
+    plain("cache_bytes", "256MiB", "Memory for ready answers."),
+    plain("shutdown_timeout", "10s", "How long requests in flight get at the end."),
+    Setting {
+        name: "log_format",
+        default: "",
+        default_words: Some("`text` on a terminal, else `json`"),
+        is_secret: false,
+        about: "`text` or `json`. `RUST_LOG` chooses what is logged.",
+    },
+];
+
+impl Setting {
+    /// `--data-dir`
+    pub(crate) fn flag(&self) -> String {
+        format!("--{}", self.long())
+    }
+
+    /// `data-dir`
+    pub(crate) fn long(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// `TALLYHOOK_DATA_DIR`
+    pub(crate) fn variable(&self) -> String {
+        format!("TALLYHOOK_{}", self.name.to_uppercase())
+    }
+
+    /// The default, in words where it says too little.
+    pub(crate) fn shown_default(&self) -> &'static str {
+        self.default_words.unwrap_or(self.default)
+    }
+
+    /// How errors name it.
+    pub(crate) fn both(&self) -> String {
+        format!("{} ({})", self.flag(), self.variable())
+    }
+}
+
+/// The setting of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.name == name)
+}
+
+/// The reference page.
+pub(crate) fn page() -> String {
+    let mut page = String::from(
+        "# Settings\n\n\
+         *Generated by `cargo xtask docs` from `tallyhook/src/settings/table.rs`.*\n\n\
+         A flag wins over a variable, a variable over `tallyhook.toml` (`--config FILE`), that over the default. \
+         Keys of the file are the names below without `TALLYHOOK_`, in lower case. Durations are `500ms`, `1s`, \
+         `15m`, `24h`, `90d`; sizes `64KiB`, `256MiB`; `off` ends a poll or a limit. Every secret may be given as a \
+         file instead: `TALLYHOOK_…_FILE`, `--…-file`. More than two webhook secrets are `[[webhook_secret]]` tables \
+         in the file, each with a `name` (the label of its metric) and a `secret` or `secret_file`.\n\n\
+         `tallyhook config` shows the merged settings and where each came from.\n\n\
+         | variable | flag | default | meaning |\n|---|---|---|---|\n",
+    );
+    for setting in TABLE {
+        let default = match setting.default_words {
+            Some(words) => words.to_owned(),
+            None => format!("`{}`", setting.default),
+        };
+        let twin = if setting.is_secret { " (or `…_FILE`)" } else { "" };
+        page.push_str(&format!(
+            "| `{}`{twin} | `{}` | {default} | {} |\n",
+            setting.variable(),
+            setting.flag(),
+            setting.about
+        ));
+    }
+    page
+}
