@@ -124,12 +124,12 @@ impl Door {
         arrival: Arrival,
     ) -> Result<(DeliveryHeaders, Heard), Refusal> {
         let delivery = DeliveryHeaders::parse(head)?;
-        let signature = headers::signature(head).map_err(|_| Refusal::Unsigned)?;
         let declared = declared_length(&body);
         let bytes_max = delivery.content.bytes_max();
         if declared.is_some_and(|length| length > bytes_max) {
             return Err(TooLarge { bytes_max }.into());
         }
+        let signature = headers::signature(head).map_err(|_| Refusal::Unsigned)?;
         let mut held = self.in_flight.admit(declared)?;
         let verifier = self.secrets.current().verifier(signature);
         let body = receive(body, declared, delivery.content, verifier, &mut held, self.body_timeout).await?;
