@@ -1,5 +1,6 @@
 //! What backfill counts.
 
+use boot::metrics::Collectors;
 use github::client::{Observer, Outcome, RateBudget};
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -17,6 +18,25 @@ impl Metrics {
     /// # Errors
     /// When another metric of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self::new()?;
+        boot::metrics::register(registry, metrics.collectors())?;
+        Ok(metrics)
+    }
+
+    /// All of them, to register or to describe.
+    pub fn collectors(&self) -> Collectors {
+        vec![
+            Box::new(self.pending.clone()),
+            Box::new(self.requests.clone()),
+            Box::new(self.remaining.clone()),
+        ]
+    }
+
+    /// Makes the metrics.
+    ///
+    /// # Errors
+    /// When one of them is ill-formed.
+    pub fn new() -> prometheus::Result<Self> {
         let metrics = Metrics {
             pending: IntGauge::new(
                 "tallyhook_backfill_pending",
@@ -37,9 +57,6 @@ impl Metrics {
                 &["resource"],
             )?,
         };
-        registry.register(Box::new(metrics.pending.clone()))?;
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.remaining.clone()))?;
         Ok(metrics)
     }
 }

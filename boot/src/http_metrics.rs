@@ -13,6 +13,8 @@ use http::{Request, Response, StatusCode};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 use tower::{Layer, Service};
 
+use crate::metrics::{self, Collectors};
+
 /// The label of requests that no listed route matched.
 pub const OTHER: &str = "other";
 
@@ -28,6 +30,7 @@ pub struct HttpMetrics {
 
 struct Routes {
     requests: IntCounterVec,
+    seconds: HistogramVec,
     by_path: HashMap<&'static str, Route>,
     other: Route,
 }
@@ -46,6 +49,21 @@ impl HttpMetrics {
     /// # Errors
     /// When metrics of these names are registered already.
     pub fn register(registry: &Registry, routes: &[&'static str]) -> prometheus::Result<Self> {
+        let metrics = Self::new(routes)?;
+        metrics::register(registry, metrics.collectors())?;
+        Ok(metrics)
+    }
+
+    /// All of them, to register or to describe.
+    pub fn collectors(&self) -> Collectors {
+        vec![Box::new(self.routes.requests.clone()), Box::new(self.routes.seconds.clone())]
+    }
+
+    /// Makes the metrics.
+    ///
+    /// # Errors
+    /// When one of them is ill-formed.
+    pub fn new(routes: &[&'static str]) -> prometheus::Result<Self> {
         let requests = IntCounterVec::new(
             Opts::new("tallyhook_http_requests_total", "Requests answered, by route and status."),
             &["route", "status"],
@@ -61,15 +79,14 @@ impl HttpMetrics {
             ]),
             &["route"],
         )?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
         let route = |label: &'static str| Route {
             label,
             seconds: seconds.with_label_values(&[label]),
             by_status: (0..STATUSES).map(|_| OnceLock::new()).collect(),
         };
         let by_path = routes.iter().map(|path| (*path, route(path))).collect();
-        Ok(HttpMetrics { routes: Arc::new(Routes { requests, by_path, other: route(OTHER) }) })
+        let other = route(OTHER);
+        Ok(HttpMetrics { routes: Arc::new(Routes { requests, seconds, by_path, other }) })
     }
 }
 

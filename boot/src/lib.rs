@@ -10,6 +10,8 @@ pub mod clock;
 pub mod health;
 pub mod http;
 pub mod http_metrics;
+pub mod metrics;
+pub mod open_files;
 mod problem;
 pub mod process_metrics;
 pub mod shutdown;

@@ -1,5 +1,6 @@
 //! What the door counts.
 
+use boot::metrics::Collectors;
 use github::translate::known_event;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -53,6 +54,28 @@ impl IngestMetrics {
     /// # Errors
     /// When another metric of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self::new()?;
+        boot::metrics::register(registry, metrics.collectors())?;
+        Ok(metrics)
+    }
+
+    /// All of them, to register or to describe.
+    pub fn collectors(&self) -> Collectors {
+        vec![
+            Box::new(self.deliveries.clone()),
+            Box::new(self.signatures.clone()),
+            Box::new(self.ack_seconds.clone()),
+            Box::new(self.append_seconds.clone()),
+            Box::new(self.bytes_in_flight.clone()),
+            Box::new(self.encoded_secrets.clone()),
+        ]
+    }
+
+    /// Makes the metrics.
+    ///
+    /// # Errors
+    /// When one of them is ill-formed.
+    pub fn new() -> prometheus::Result<Self> {
         let signatures = IntCounterVec::new(
             Opts::new(
                 "tallyhook_signatures_total",
@@ -90,12 +113,6 @@ impl IngestMetrics {
                 "Signed deliveries that brought the webhook's secret along; it was dropped, but rotate it.",
             )?,
         };
-        registry.register(Box::new(metrics.deliveries.clone()))?;
-        registry.register(Box::new(metrics.signatures.clone()))?;
-        registry.register(Box::new(metrics.ack_seconds.clone()))?;
-        registry.register(Box::new(metrics.append_seconds.clone()))?;
-        registry.register(Box::new(metrics.bytes_in_flight.clone()))?;
-        registry.register(Box::new(metrics.encoded_secrets.clone()))?;
         // So that a rate can be told from the first one on.
         for event in ["push", OTHER] {
             for outcome in Outcome::ALL {

@@ -1,5 +1,6 @@
 //! What the projector counts.
 
+use boot::metrics::Collectors;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 /// What the projector counts.
@@ -18,6 +19,27 @@ impl Metrics {
     /// # Errors
     /// When another metric of the same name is registered already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self::new()?;
+        boot::metrics::register(registry, metrics.collectors())?;
+        Ok(metrics)
+    }
+
+    /// All of them, to register or to describe.
+    pub fn collectors(&self) -> Collectors {
+        vec![
+            Box::new(self.projected.clone()),
+            Box::new(self.lag_records.clone()),
+            Box::new(self.lag_seconds.clone()),
+            Box::new(self.freshness.clone()),
+            Box::new(self.dead_letters.clone()),
+        ]
+    }
+
+    /// Makes the metrics.
+    ///
+    /// # Errors
+    /// When one of them is ill-formed.
+    pub fn new() -> prometheus::Result<Self> {
         let metrics = Metrics {
             projected: IntCounterVec::new(
                 Opts::new("tallyhook_projected_records_total", "Records folded, by what came of them."),
@@ -39,11 +61,6 @@ impl Metrics {
             )?,
             dead_letters: IntGauge::new("tallyhook_dead_letters", "Records that could not be folded.")?,
         };
-        registry.register(Box::new(metrics.projected.clone()))?;
-        registry.register(Box::new(metrics.lag_records.clone()))?;
-        registry.register(Box::new(metrics.lag_seconds.clone()))?;
-        registry.register(Box::new(metrics.freshness.clone()))?;
-        registry.register(Box::new(metrics.dead_letters.clone()))?;
         for result in ["projected", "ignored", "unknown", "dead"] {
             metrics.projected.with_label_values(&[result]);
         }

@@ -9,6 +9,7 @@ use boot::{
     health,
     http::{self, Limits, PeerAddress},
     http_metrics::HttpMetrics,
+    metrics::Collectors,
     process_metrics,
     shutdown::drain,
 };
@@ -45,6 +46,17 @@ const ROUTES: &[&str] = &[
     "/v1/repos/{owner}/{name}",
     "/version",
 ];
+
+/// Every metric that a process with all roles has, for the reference page.
+pub(crate) fn collectors() -> prometheus::Result<Collectors> {
+    let mut all = process_metrics::collectors(env!("CARGO_PKG_VERSION"))?;
+    all.extend(HttpMetrics::new(ROUTES)?.collectors());
+    all.extend(IngestMetrics::new()?.collectors());
+    all.extend(projector::Metrics::new()?.collectors());
+    all.extend(backfill::Metrics::new()?.collectors());
+    all.extend(query_api::Metrics::new()?.collectors());
+    Ok(all)
+}
 
 /// All roles, running.
 pub(crate) struct Running {

@@ -12,6 +12,7 @@ use crate::{
 
 pub(crate) async fn run(settings: Settings, raw: &Raw) -> Result<(), Failure> {
     start_logs(&settings, raw)?;
+    boot::open_files::raise_limit();
     let signals = Signals::listen().map_err(failed)?;
     let running = serve::start(&settings).await?;
     let secrets = running.secrets.clone();
