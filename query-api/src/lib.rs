@@ -1,10 +1,10 @@
 //! The window: what readers ask, answered from ready bytes.
 //!
 //! On a delivery's journey this is its end: the projector wrote a view and hinted that it changed, and a
-//! request copies that view from memory to the socket. A request goes through [`gate`](gate) (limits, token,
-//! CORS), a [`route`](route) finds which account and view are meant ([`reading`](reading)), the row comes from
-//! memory or the store ([`rows`](rows)), and [`ready`](ready) turns it into an answer. What is not known yet is
-//! wished for by a command to the log ([`tracking`](tracking)) and waited for by hints ([`waiting`](waiting)).
+//! request copies that view from memory to the socket. A request goes through `gate` (limits, token,
+//! CORS), a `route` finds which account and view are meant (`reading`), the row comes from
+//! memory or the store (`rows`), and `ready` turns it into an answer. What is not known yet is
+//! wished for by a command to the log (`tracking`) and waited for by hints (`waiting`).
 //!
 //! *Architecture invariant*: nothing here asks a forge, writes the store or renders a view. Commands are
 //! appended to the log like everything else; a list page joins views that are ready.

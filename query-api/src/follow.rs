@@ -1,0 +1,56 @@
+//! The listener: takes hints in, then wakes whoever waits for what they tell.
+
+use std::sync::Weak;
+
+use domain::{EntityKey, RowKey, StreamKey};
+use event_log::Partition;
+use tracing::debug;
+use view_store::{Follower, Heard, Hint};
+
+use crate::{
+    waiting::Topic,
+    window::{Shared, Window},
+};
+
+/// Follows hints until nobody publishes any more, or until the last router is gone.
+pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
+    while let Some(heard) = hints.next().await {
+        let Some(window) = window.upgrade() else { return };
+        match heard {
+            Heard::Hints(hints) => take_in(&window, &hints),
+            Heard::Missed => {
+                debug!("hints were lost: all that is kept is read again");
+                window.rows.forget_all();
+                window.waiting.wake_all();
+            }
+        }
+    }
+    if let Some(window) = window.upgrade() {
+        window.rows.deafen();
+        window.waiting.wake_all();
+    }
+}
+
+fn take_in(window: &Shared, hints: &[Hint]) {
+    for hint in hints {
+        match hint {
+            Hint::Row { key, version, value } => window.rows.hear(key, *version, value.as_ref()),
+            Hint::Folded { partition, version } => window.folded.note(Partition(*partition), *version),
+        }
+    }
+    window.waiting.wake(hints.iter().filter_map(topic_of));
+}
+
+/// Who may be waiting for it.
+fn topic_of(hint: &Hint) -> Option<Topic<'_>> {
+    let Hint::Row { key, .. } = hint else { return None };
+    match key {
+        RowKey::Alias(_, login) | RowKey::Entity(StreamKey::Service, EntityKey::Login(_, login)) => {
+            Some(Topic::Login(login.as_str().into()))
+        }
+        RowKey::Directory(account)
+        | RowKey::RepoName(account, _)
+        | RowKey::View(StreamKey::Account(account), _) => Some(Topic::Account(*account)),
+        _ => None,
+    }
+}

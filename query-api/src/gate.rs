@@ -1,0 +1,109 @@
+//! What every request to the public routes passes: limits, the token, and who may read the answer.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use futures::future::Either;
+use http::Method;
+use tower::{Layer, Service};
+
+use crate::{
+    protocol::{
+        address::{self, ClientAddress},
+        problem::Problem,
+    },
+    window::{Shared, Window},
+};
+
+/// What is behind the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Data: the token is asked for, and requests are counted.
+    Data,
+    /// What anybody may know.
+    Anything,
+}
+
+/// Puts a gate before routes.
+#[derive(Clone)]
+pub(crate) struct GateLayer {
+    pub(crate) window: Shared,
+    pub(crate) behind: Behind,
+}
+
+/// Routes behind a gate.
+#[derive(Clone)]
+pub(crate) struct Gate<S> {
+    layer: GateLayer,
+    inner: S,
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { layer: self.clone(), inner }
+    }
+}
+
+type Answer = Result<Response, Infallible>;
+
+impl<S> Service<Request> for Gate<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let window = &self.layer.window;
+        let allowed = window.cors.allow(request.headers());
+        let admitted = match self.layer.behind {
+            Behind::Data => admit(window, &request),
+            Behind::Anything => Ok(()),
+        };
+        if let Err(problem) = admitted {
+            let mut response = problem.into_response();
+            allowed.dress(response.headers_mut());
+            return Either::Left(ready(Ok(response)));
+        }
+        let answer = self.inner.call(request);
+        Either::Right(Box::pin(async move {
+            let mut response = answer.await?;
+            allowed.dress(response.headers_mut());
+            Ok(response)
+        }))
+    }
+}
+
+/// Limits come before the token, so that tokens cannot be tried out faster than data is read. A preflight
+/// carries no token and costs nothing.
+fn admit(window: &Window, request: &Request) -> Result<(), Problem> {
+    let limit = match *request.method() {
+        Method::OPTIONS => return Ok(()),
+        Method::GET | Method::HEAD => &window.read_limit,
+        _ => &window.write_limit,
+    };
+    if let Some(limit) = limit {
+        let peer = request.extensions().get::<ClientAddress>().copied();
+        limit.check(address::client(peer, request.headers(), &window.settings.trusted_proxies))?;
+    }
+    match &window.api_token {
+        Some(token) => token.check(request.headers()),
+        None => Ok(()),
+    }
+}

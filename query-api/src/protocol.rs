@@ -1,0 +1,12 @@
+//! What HTTP asks of every answer, one rule a file. Nothing here knows rows or routes.
+
+pub(crate) mod address;
+pub(crate) mod conditional;
+pub(crate) mod cors;
+pub(crate) mod encoding;
+pub(crate) mod link;
+pub(crate) mod names;
+pub(crate) mod path;
+pub(crate) mod problem;
+pub(crate) mod quota;
+pub(crate) mod token;

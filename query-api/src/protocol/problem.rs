@@ -1,0 +1,144 @@
+//! Refusals as `application/problem+json` (RFC 9457), with types that never change.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// Types begin so; the rest names the kind.
+const TYPE_BASE: &str = "https://tallyhook.dev/errors/";
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    /// In whole seconds, at least one.
+    retry_after: Option<u64>,
+    challenge: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        name: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Problem { status, name, title, detail: detail.into(), retry_after: None, challenge: None }
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.retry_after = Some(seconds.max(1));
+        self
+    }
+
+    /// Unknown, deleted, hidden or private: one and the same answer, so that none can be told apart.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "There is no such account or repository.")
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "There is nothing under this path.")
+    }
+
+    pub(crate) fn not_tracked(login: &str) -> Self {
+        let detail =
+            format!("This account is not tracked here. An operator can track it: tallyhook track {login}");
+        Self::new(StatusCode::NOT_FOUND, "not-tracked", "Not tracked", detail)
+    }
+
+    pub(crate) fn computing() -> Self {
+        let detail = "This account is being read from the forge for the first time. Ask again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "computing", "Still computing", detail)
+            .after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        let detail = "The storage did not answer. Ask again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)
+            .after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn unconfirmed() -> Self {
+        let detail = "The command is in the log but its effect was not seen in time: it may have been done.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unconfirmed", "Not confirmed", detail)
+            .after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn unreadable() -> Self {
+        let detail =
+            "What is stored for this cannot be read by this release; the log of the service says more.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail)
+    }
+
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let detail = "This address asks too often. Ask again later.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", detail).after(wait)
+    }
+
+    pub(crate) fn too_many_accounts(wait: Duration) -> Self {
+        let detail = "Too many accounts that were not known were read within the last hour. Ask again later.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-new-accounts", "Too many new accounts", detail)
+            .after(wait)
+    }
+
+    pub(crate) fn unauthorized(is_wrong: bool) -> Self {
+        let (detail, challenge) = if is_wrong {
+            ("The token is not valid.", "Bearer realm=\"tallyhook\", error=\"invalid_token\"")
+        } else {
+            ("Send the token as: Authorization: Bearer TOKEN", "Bearer realm=\"tallyhook\"")
+        };
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail);
+        Problem { challenge: Some(challenge), ..problem }
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "This path does not take this method; the Allow header names those it takes.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Members {
+            r#type: format!("{TYPE_BASE}{}", self.name),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let body = serde_json::to_vec(&body).expect("plain texts serialize");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // Without this a cache may keep a 404 for as long as it likes.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}

@@ -1,0 +1,47 @@
+//! `GET /v1/repos/{owner}/{name}`: one repository.
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use http::Uri;
+
+use super::moved;
+use crate::{
+    protocol::{
+        path::{Segments, segment},
+        problem::Problem,
+    },
+    reading::{Found, Wanted},
+    window::{Shared, Window},
+};
+
+pub(super) async fn get(
+    State(window): State<Shared>,
+    Segments((owner, name)): Segments<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    match window.find(&owner, Wanted::Repository(&name)).await? {
+        Found::Shown(shown) => {
+            let present = &shown.ready().meta.name;
+            if is_called(present, &owner, &name) {
+                window.answer(&parts.headers, shown.ready()).await
+            } else {
+                moved_to(&window, present, &parts.uri)
+            }
+        }
+        Found::Elsewhere(present) => moved_to(&window, &present, &parts.uri),
+    }
+}
+
+fn is_called(present: &str, owner: &str, name: &str) -> bool {
+    present.split_once('/').is_some_and(|(present_owner, present_name)| {
+        present_owner.eq_ignore_ascii_case(owner) && present_name.eq_ignore_ascii_case(name)
+    })
+}
+
+fn moved_to(window: &Window, present: &str, uri: &Uri) -> Result<Response, Problem> {
+    let (owner, name) = present.split_once('/').ok_or_else(Problem::not_found)?;
+    Ok(moved(window, &format!("/v1/repos/{}/{}", segment(owner), segment(name)), uri))
+}

@@ -1,0 +1,163 @@
+//! What a kept row says, decoded once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{
+    AccountId, EntityKey, Millis, RowKey, StreamKey, Version,
+    codec::DecodeError,
+    directory::{Alias, Directory, RepoName},
+    entity::{door::Door, login::Login},
+    view::body::Stored,
+};
+use event_log::{Partition, Position};
+use tokio::time::Instant;
+
+use super::CacheKey;
+use crate::ready::Ready;
+
+/// What an entry takes in memory beside its texts and bytes: key, row and the cache's own tables.
+const ENTRY_OVERHEAD_BYTES: usize = 350;
+/// The same for a view's headers.
+const VIEW_OVERHEAD_BYTES: usize = 2_000;
+
+/// A row as it is stored, without its key.
+#[derive(Debug, Clone)]
+pub(super) struct Versioned {
+    pub(super) version: Version,
+    pub(super) value: Bytes,
+}
+
+impl From<domain::Row> for Versioned {
+    fn from(row: domain::Row) -> Self {
+        Versioned { version: row.version, value: row.value }
+    }
+}
+
+/// A row as it was at some version.
+#[derive(Debug)]
+pub(crate) struct CachedRow {
+    /// Of the record that produced it; [`Version::NONE`] when there is no row.
+    pub(crate) version: Version,
+    pub(crate) content: Content,
+    /// When the store, or a hint, said so.
+    pub(super) looked_at: Instant,
+}
+
+/// What a row says.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// There is no such row, or no such view any more.
+    Absent,
+    Alias(AccountId),
+    Directory(Directory),
+    RepoName(RepoName),
+    Login(Login),
+    /// When our door opened last.
+    Door(Millis),
+    View(Box<Ready>),
+}
+
+impl Content {
+    /// Whether rows under such a key are kept.
+    pub(super) fn is_kept(key: &RowKey) -> bool {
+        match key {
+            RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
+            RowKey::Entity(StreamKey::Service, key) => {
+                matches!(key, EntityKey::Login(..) | EntityKey::Door)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn decode(
+        key: &RowKey,
+        row: Option<&Versioned>,
+        partition_of: impl Fn(StreamKey) -> Partition,
+    ) -> Result<Self, DecodeError> {
+        let Some(row) = row else { return Ok(Content::Absent) };
+        Ok(match key {
+            RowKey::Alias(..) => Content::Alias(Alias::decode(&row.value)?.account),
+            RowKey::Directory(_) => Content::Directory(Directory::decode(&row.value)?),
+            RowKey::RepoName(..) => Content::RepoName(RepoName::decode(&row.value)?),
+            RowKey::Entity(_, EntityKey::Login(..)) => Content::Login(Login::decode(&row.value)?),
+            RowKey::Entity(_, EntityKey::Door) => Content::Door(Door::decode(&row.value)?.opened_ms),
+            RowKey::View(stream, _) => match Stored::decode(&row.value)? {
+                Stored::Gone => Content::Absent,
+                Stored::Body(body) => {
+                    let at = Position { partition: partition_of(*stream), offset: row.version.offset() };
+                    Content::View(Box::new(Ready::stored(body, at)))
+                }
+            },
+            _ => Content::Absent,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Content::Absent | Content::Alias(_) | Content::RepoName(_) | Content::Door(_) => 0,
+            Content::Directory(directory) => directory.login.as_ref().map_or(0, String::len),
+            Content::Login(login) => login.typed.len(),
+            Content::View(ready) => VIEW_OVERHEAD_BYTES + ready.bytes(),
+        }
+    }
+}
+
+impl CachedRow {
+    pub(crate) fn alias(&self) -> Option<AccountId> {
+        match &self.content {
+            Content::Alias(account) => Some(*account),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> Option<&Directory> {
+        match &self.content {
+            Content::Directory(directory) => Some(directory),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn repo_name(&self) -> Option<RepoName> {
+        match &self.content {
+            Content::RepoName(name) => Some(*name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn login(&self) -> Option<&Login> {
+        match &self.content {
+            Content::Login(login) => Some(login),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn door(&self) -> Option<Millis> {
+        match &self.content {
+            Content::Door(opened) => Some(*opened),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn view(&self) -> Option<&Ready> {
+        match &self.content {
+            Content::View(ready) => Some(ready),
+            _ => None,
+        }
+    }
+}
+
+/// Weighs entries in bytes.
+#[derive(Clone)]
+pub(super) struct Weighter;
+
+impl quick_cache::Weighter<CacheKey, Arc<CachedRow>> for Weighter {
+    fn weight(&self, key: &CacheKey, row: &Arc<CachedRow>) -> u64 {
+        let name = match &key.0 {
+            RowKey::Alias(_, name) | RowKey::RepoName(_, name) => name.len(),
+            RowKey::Entity(_, EntityKey::Login(_, name)) => name.len(),
+            _ => 0,
+        };
+        u64::try_from(ENTRY_OVERHEAD_BYTES + name + row.content.bytes()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,26 @@
+//! The query API through its routers, over the embedded log and store in memory. Rows are written by the real
+//! fold, and hinted as the projector hints them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod accounts;
+mod admin_backfill;
+mod admin_dead_letters;
+mod admin_guard;
+mod admin_track;
+mod bench;
+mod cache;
+mod connection;
+mod cors;
+mod forge;
+mod freshness;
+mod github_payload;
+mod interleavings;
+mod limits;
+mod moves;
+mod paging;
+mod readers;
+mod repositories;
+mod representation;
+mod tokens;
+mod tracking;
+mod waiting;
