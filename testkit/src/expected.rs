@@ -120,12 +120,17 @@ fn pulls_total(repo: &RepoTruth) -> u64 {
     repo.pulls.open + repo.pulls.merged + repo.pulls.closed
 }
 
+/// A number as it is read from a payload: the reader rounds the last digit otherwise than the writer.
+fn as_read(number: f64) -> Value {
+    serde_json::from_str(&json!(number).to_string()).expect("a written number can be read")
+}
+
 fn languages(bytes: &BTreeMap<String, u64>) -> Value {
     let total: u64 = bytes.values().sum();
     let entry = |(name, count): (&String, &u64)| {
         #[expect(clippy::cast_precision_loss, reason = "byte counts of the fake are small")]
         let share = if total == 0 { 0.0 } else { *count as f64 / total as f64 };
-        (name.clone(), json!({"bytes": count, "share": share}))
+        (name.clone(), json!({"bytes": count, "share": as_read(share)}))
     };
     bytes.iter().map(entry).collect::<serde_json::Map<String, Value>>().into()
 }

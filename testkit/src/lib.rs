@@ -1,5 +1,19 @@
-//! What tests of several rooms share: payloads as they must be, derived from the fake GitHub's truth.
+//! What tests of several rooms share. Only tests use this crate.
 //!
-//! Only tests use this crate.
+//! ```text
+//!  forge ──emitted──► deliveries ──records──► stage: log ► the real projector ► store ──rows──► expected
+//!    └─moments──► answers (in scripted time) ──records──┘
+//! ```
+//!
+//! - [`forge`] is the fake GitHub's world with its past kept, so that a question can be answered from any
+//!   moment of it; [`expected`] says what payloads must be then.
+//! - [`deliveries`] makes records of what the world emits, as the door does.
+//! - [`answers`] asks as backfill does, in the time of a [`script`], without HTTP.
+//! - [`stage`] is a log, a store and the real projector between them.
 
+pub mod answers;
+pub mod deliveries;
 pub mod expected;
+pub mod forge;
+pub mod script;
+pub mod stage;

@@ -12,6 +12,7 @@ use crate::{
     row::Row,
     time::Second,
     version::Version,
+    view::account::gap_of_repositories,
 };
 
 /// One record being folded.
@@ -415,9 +416,13 @@ impl<'l> Fold<'l> {
 
     /// Changes the account, unless this record is in its row already; `change` says whether it did.
     fn change_account(&mut self, change: impl FnOnce(&mut Ledger) -> bool) {
+        let gap = gap_of_repositories(&self.ledger.account);
         if self.account && change(self.ledger) {
             self.ledger.account_version = self.stamp.version;
             self.ledger.dirty.entity = true;
+        }
+        if gap_of_repositories(&self.ledger.account) != gap {
+            self.ledger.touch_all(self.stamp.version);
         }
         if !self.account {
             self.ledger.dirty.entity = true;

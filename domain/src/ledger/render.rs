@@ -42,6 +42,7 @@ impl Ledger {
         let stream = self.stream();
         let is_kept = self.account.is_kept();
         let login = self.account.profile.login.is_some();
+        let owner_gap = view::account::gap_of_repositories(&self.account);
         let Some(cell) = self.cells.get_mut(&id) else { return };
         let dirty = std::mem::take(&mut cell.dirty);
         let Some(touched_at) = dirty.touched_at else { return };
@@ -75,7 +76,7 @@ impl Ledger {
         let shows = if is_kept && login { cell.figures.as_ref() } else { None };
         let view = match shows {
             Some(figures) => {
-                let (payload, complete) = view::repository::render(id, &cell.repo, figures);
+                let (payload, complete) = view::repository::render(id, &cell.repo, figures, owner_gap);
                 let meta = Meta {
                     hash: view::body::hash(&payload),
                     length: u32::try_from(payload.len()).unwrap_or(u32::MAX),

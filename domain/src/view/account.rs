@@ -80,6 +80,16 @@ pub fn own_gaps(account: &Account, has_unsettled_visibility: bool) -> Vec<(&'sta
     gaps
 }
 
+/// Why each repository's own page may be wrong, whatever is known of the repository: its owner may have another
+/// login by now, or a delivery about any of them could not be read.
+pub fn gap_of_repositories(account: &Account) -> Option<Reason> {
+    match (account.unreadable, account.profile_doubt) {
+        (Some(_), _) => Some(Reason::Unreadable),
+        (None, Some(_)) => Some(Reason::Recounting),
+        (None, None) => None,
+    }
+}
+
 /// Renders the payload; `repository_gaps` come in order. Returns it and whether it is complete.
 pub fn render<'a>(
     id: AccountId,

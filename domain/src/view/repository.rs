@@ -250,15 +250,27 @@ impl Serialize for JsonId {
     }
 }
 
-/// Renders `/v1/repos/{owner}/{name}`; returns the payload and whether it is complete.
-pub fn render(id: RepoId, repo: &Repository, figures: &Figures) -> (Vec<u8>, bool) {
+/// Renders `/v1/repos/{owner}/{name}`; returns the payload and whether it is complete. `owner_gap` says why what
+/// the owner's stream holds of its repositories may be wrong.
+pub fn render(
+    id: RepoId,
+    repo: &Repository,
+    figures: &Figures,
+    owner_gap: Option<Reason>,
+) -> (Vec<u8>, bool) {
     let time = |time: Option<Second>| time.map(|time| time.to_string());
     let facts = &repo.facts;
     let full_name = figures.full_name.as_str();
-    let gaps = figures.missing.iter();
+    let own = figures.missing.iter().copied();
+    let owners = owner_gap.map(|reason| ("repository", reason));
+    let owners = owners.filter(|(field, _)| figures.missing.iter().all(|(own, _)| own != field));
     let freshness = Freshness::new(
         figures.as_of,
-        gaps.map(|&(field, reason)| Missing { field, repository: Some(full_name), reason }),
+        owners.into_iter().chain(own).map(|(field, reason)| Missing {
+            field,
+            repository: Some(full_name),
+            reason,
+        }),
     );
     let is_complete = freshness.is_complete();
     let payload = Payload {

@@ -65,6 +65,10 @@ impl Emitted {
 
     /// The payload as an App gets it: with the installation on the owner's account.
     pub fn body_for_app(&self) -> Bytes {
+        if self.event == "installation_target" {
+            // It is about the installation, and names it already.
+            return self.body.clone();
+        }
         let id = installation_id(self.account);
         let open = self.body.strip_suffix(b"}").expect("a payload is a JSON object");
         let mut body = open.to_vec();
