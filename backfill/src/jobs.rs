@@ -32,13 +32,7 @@ impl Asker {
     async fn ask(&self, account: AccountId, key: &NeedKey) -> Result<Ended, JobError> {
         if let Some(repo) = key.repository() {
             let Some(target) = self.target(account, repo).await? else { return Ok(Ended::Failed) };
-            return match key {
-                NeedKey::Commits(_) => self.ask_commits(&target).await,
-                NeedKey::Pulls(_) => self.ask_pulls(&target).await,
-                NeedKey::Pull(_, number) => self.ask_pull(&target, *number).await,
-                NeedKey::Languages(_) => self.ask_languages(&target).await,
-                _ => self.ask_repository(&target).await,
-            };
+            return self.ask_about(target, key).await;
         }
         match key {
             NeedKey::Profile => self.ask_profile(account).await,
@@ -48,12 +42,28 @@ impl Asker {
         }
     }
 
+    async fn ask_about(&self, target: Target, key: &NeedKey) -> Result<Ended, JobError> {
+        match key {
+            NeedKey::Commits(_) => return self.ask_commits(&target).await,
+            NeedKey::Pulls(_) | NeedKey::Pull(..) | NeedKey::Languages(_) => {}
+            _ => return self.ask_repository(&target).await,
+        }
+        let Some(target) = self.located(target).await? else { return Ok(Ended::Answered) };
+        match key {
+            NeedKey::Pulls(_) => self.ask_pulls(&target).await,
+            NeedKey::Pull(_, number) => self.ask_pull(&target, *number).await,
+            _ => self.ask_languages(&target).await,
+        }
+    }
+
     /// What is known of a repository that is asked about; `None` if nothing is.
     async fn target(&self, account: AccountId, id: RepoId) -> Result<Option<Target>, JobError> {
         let Some(number) = id.as_github() else { return Ok(None) };
         let Some(repo) = self.rows().repository(account, id).await? else { return Ok(None) };
-        let login = self.rows().account(account).await?.profile.login;
-        Ok(Some(Target { account, id, number, login, repo }))
+        let owner = self.rows().account(account).await?;
+        let is_owner_in_doubt = owner.profile_doubt.is_some();
+        let login = owner.profile.login;
+        Ok(Some(Target { account, id, number, login, is_owner_in_doubt, repo, place: Place::Name }))
     }
 }
 
@@ -63,7 +73,19 @@ pub(crate) struct Target {
     id: RepoId,
     number: u64,
     login: Option<String>,
+    /// A payload named the account otherwise: names under its login may lead elsewhere.
+    is_owner_in_doubt: bool,
     repo: Repository,
+    place: Place,
+}
+
+/// Where a repository answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// By its name; look-alikes offer nothing else.
+    Name,
+    /// By its id alone: its name leads to another one, or to nothing.
+    Id,
 }
 
 impl Target {
@@ -71,10 +93,13 @@ impl Target {
         StreamKey::Account(self.account)
     }
 
-    /// By name where one is known: look-alikes offer nothing else.
     fn path(&self) -> RepoPath<'_> {
-        match (&self.login, self.repo.name()) {
-            (Some(owner), Some(name)) => RepoPath::Name { owner, name },
+        self.path_at(self.place)
+    }
+
+    fn path_at(&self, place: Place) -> RepoPath<'_> {
+        match (place, &self.login, self.repo.name()) {
+            (Place::Name, Some(owner), Some(name)) => RepoPath::Name { owner, name },
             _ => RepoPath::Id(self.number),
         }
     }

@@ -114,6 +114,11 @@ impl Asker {
         } else if !Target::is_fresh(target.repo.asked_alone_at, since) {
             self.ask_repository(&target).await?;
         }
+        let Some(target) = self.target(account, id).await? else { return Ok(()) };
+        if !target.repo.visibility.is_public() {
+            return Ok(());
+        }
+        let Some(target) = self.located(target).await? else { return Ok(()) };
         if !Target::is_fresh(target.repo.pulls_check.asked_at, since) {
             self.sweep_pulls(&target).await?;
         }

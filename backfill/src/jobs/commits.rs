@@ -21,19 +21,26 @@ impl Asker {
         let moment = self.moment();
         let etag = self.repository_etag(target).await?;
         let found = self.find_repository(target, &moment, etag.as_ref()).await?;
-        let (branch, pushed_at) = match &found {
-            Found::Here(fresh) => (
+        let known = || {
+            (
+                repo.facts.default_branch.as_ref().map(|branch| branch.value.clone()),
+                repo.facts.pushed_at.unwrap_or(found.date()),
+                target.path(),
+            )
+        };
+        let (branch, pushed_at, path) = match &found {
+            Found::Here(fresh, place) => (
                 fresh.body.default_branch.as_ref().map(|branch| branch.to_string()),
                 fresh.body.pushed_at.unwrap_or(fresh.date),
+                target.path_at(*place),
             ),
-            Found::Unchanged(date) => (
-                repo.facts.default_branch.as_ref().map(|branch| branch.value.clone()),
-                repo.facts.pushed_at.unwrap_or(*date),
-            ),
+            Found::Unchanged(_) => known(),
+            Found::Elsewhere(..) if found.is_untold() => known(),
             Found::Elsewhere(..) => {
                 let date = found.date();
                 let told = self.tell_repository(target, &moment, found);
-                self.append(&moment, date, vec![told]).await?;
+                let position = self.append(&moment, date, vec![told]).await?;
+                self.folded.wait(position).await;
                 return Ok(Ended::Answered);
             }
         };
@@ -53,43 +60,49 @@ impl Asker {
             }
             None => None,
         };
-        let head = self.github.head(target.path(), &branch, &moment.unless_unchanged(etag.as_ref())).await?;
+        let head = self.github.head(path, &branch, &moment.unless_unchanged(etag.as_ref())).await?;
         let date = head.date();
-        let told =
-            match head {
-                Answer::NotModified { .. } => {
-                    told.events.push(Event::Checked { about: NeedKey::Commits(target.id) });
-                    told
-                }
-                Answer::Refused { status, .. } => {
-                    told.events.push(Event::Refused { about: NeedKey::Commits(target.id), status });
-                    told
-                }
-                Answer::Empty { .. } => with_pair(told, target, branch, None, 0, pushed_at),
-                Answer::Fresh(fresh) => {
-                    let asked_at = moment.version(stream, &*self.log);
-                    let counted = match &repo.commits.pair {
-                        Some(pair) if pair.head == fresh.body => Ok(pair.count),
-                        _ => match self.github.commit_count(target.path(), fresh.body, &moment.anew()).await?
-                        {
-                            Answer::Fresh(count) => Ok(count.body),
-                            Answer::Empty { .. } => Ok(0),
-                            Answer::Refused { status, .. } => Err(status),
-                            Answer::NotModified { .. } => return Ok(Ended::Failed),
-                        },
-                    };
-                    match counted {
-                        Ok(count) => with_pair(told, target, branch, Some(fresh.body), count, pushed_at)
-                            .etag(ETAG, Some(target.id), fresh.etag, asked_at),
-                        Err(status) => {
-                            told.events.push(Event::Refused { about: NeedKey::Commits(target.id), status });
-                            told
-                        }
+        let refused = |told: Told, status| (told, Some(status));
+        let (mut told, refused) = match head {
+            Answer::NotModified { .. } => {
+                told.events.push(Event::Checked { about: NeedKey::Commits(target.id) });
+                (told, None)
+            }
+            Answer::Refused { status, .. } => refused(told, status),
+            Answer::Empty { .. } => (with_pair(told, target, branch.clone(), None, 0, pushed_at), None),
+            Answer::Fresh(fresh) => {
+                let asked_at = moment.version(stream, &*self.log);
+                let counted = match &repo.commits.pair {
+                    Some(pair) if pair.head == fresh.body => Ok(pair.count),
+                    _ => match self.github.commit_count(path, fresh.body, &moment.anew()).await? {
+                        Answer::Fresh(count) => Ok(count.body),
+                        Answer::Empty { .. } => Ok(0),
+                        Answer::Refused { status, .. } => Err(status),
+                        Answer::NotModified { .. } => return Ok(Ended::Failed),
+                    },
+                };
+                match counted {
+                    Ok(count) => {
+                        let told =
+                            with_pair(told, target, branch.clone(), Some(fresh.body), count, pushed_at);
+                        (told.etag(ETAG, Some(target.id), fresh.etag, asked_at), None)
                     }
+                    Err(status) => refused(told, status),
                 }
-            };
-        self.append(&moment, date, vec![told]).await?;
-        Ok(Ended::Answered)
+            }
+        };
+        let mut ended = Ended::Answered;
+        if let Some(status) = refused {
+            // The branch may have gone, or the repository, between two requests: then it was not refused.
+            if self.has_default_branch(target, &branch).await? {
+                told.events.push(Event::Refused { about: NeedKey::Commits(target.id), status });
+            } else {
+                ended = Ended::Failed;
+            }
+        }
+        let position = self.append(&moment, date, vec![told]).await?;
+        self.folded.wait(position).await;
+        Ok(ended)
     }
 }
 

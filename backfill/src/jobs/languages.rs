@@ -21,7 +21,12 @@ impl Asker {
             None => None,
         };
         let moment = self.moment();
-        let answer = self.github.languages(target.path(), &moment.unless_unchanged(etag.as_ref())).await?;
+        let mut answer =
+            self.github.languages(target.path(), &moment.unless_unchanged(etag.as_ref())).await?;
+        if let Answer::Refused { .. } = answer {
+            let Some(path) = self.look_again(target).await? else { return Ok(Ended::Answered) };
+            answer = self.github.languages(path, &moment.anew()).await?;
+        }
         let date = answer.date();
         let repo = target.id;
         let about = NeedKey::Languages(repo);

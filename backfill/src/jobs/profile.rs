@@ -56,8 +56,15 @@ impl Asker {
             }
             Answer::Empty { .. } => return Ok(Ended::Failed),
         };
-        self.append(&moment, date, vec![told]).await?;
+        let position = self.append(&moment, date, vec![told]).await?;
+        self.folded.wait(position).await;
         Ok(Ended::Answered)
+    }
+
+    /// Whether an account has another login than this one by now.
+    pub(super) async fn was_renamed(&self, account: AccountId, login: &str) -> Result<bool, JobError> {
+        self.ask_profile(account).await?;
+        Ok(self.rows().account(account).await?.profile.login.is_some_and(|now| now != login))
     }
 
     /// A missing endpoint is no proof that an account is gone: its list, or one of its repositories, may

@@ -79,7 +79,12 @@ impl Asker {
             None => None,
         };
         let moment = self.moment();
-        let answer = self.github.pull_count(target.path(), &moment.unless_unchanged(etag.as_ref())).await?;
+        let mut answer =
+            self.github.pull_count(target.path(), &moment.unless_unchanged(etag.as_ref())).await?;
+        if let Answer::Refused { .. } = answer {
+            let Some(path) = self.look_again(target).await? else { return Ok(false) };
+            answer = self.github.pull_count(path, &moment.anew()).await?;
+        }
         let date = answer.date();
         let about = NeedKey::Pulls(repo);
         let mut is_told = true;
@@ -116,7 +121,15 @@ impl Asker {
                 Some((url, _)) => PullsPage::Next(url),
                 None => PullsPage::First { repo: target.path(), order: PullOrder::Created },
             };
-            let answer = self.github.pulls(page, &moment.anew()).await?;
+            let mut answer = self.github.pulls(page, &moment.anew()).await?;
+            if let Answer::Refused { .. } = answer {
+                let Some(repo) = self.look_again(target).await? else { return Ok(Ended::Answered) };
+                // From the beginning: the page's address may be what is refused.
+                cursor.page = None;
+                seen.clear();
+                let page = PullsPage::First { repo, order: PullOrder::Created };
+                answer = self.github.pulls(page, &moment.anew()).await?;
+            }
             let date = answer.date();
             let since = match &cursor.page {
                 Some((_, since)) => *since,
@@ -191,7 +204,13 @@ impl Asker {
                     moment.unless_unchanged(etag.as_ref()),
                 ),
             };
-            let answer = self.github.pulls(page, &asking).await?;
+            let mut answer = self.github.pulls(page, &asking).await?;
+            if let Answer::Refused { .. } = answer {
+                let Some(repo) = self.look_again(target).await? else { return Ok(()) };
+                // From the first page: what was told already may be told again.
+                let page = PullsPage::First { repo, order: PullOrder::Updated };
+                answer = self.github.pulls(page, &moment.anew()).await?;
+            }
             let date = answer.date();
             let (pulls, following) = match answer {
                 Answer::Fresh(fresh) => {
@@ -240,7 +259,11 @@ impl Asker {
     pub(super) async fn ask_pull(&self, target: &Target, number: u64) -> Result<Ended, JobError> {
         let stream = target.stream();
         let moment: Moment = self.moment();
-        let answer = self.github.pull(target.path(), number, &moment.anew()).await?;
+        let mut answer = self.github.pull(target.path(), number, &moment.anew()).await?;
+        if let Answer::Refused { .. } = answer {
+            let Some(path) = self.look_again(target).await? else { return Ok(Ended::Answered) };
+            answer = self.github.pull(path, number, &moment.anew()).await?;
+        }
         let date = answer.date();
         let repo = target.id;
         let event = match answer {

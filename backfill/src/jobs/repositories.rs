@@ -1,7 +1,7 @@
 //! Which repositories an account has. What vanished is named, not inferred: what the list leaves out is
 //! asked for by itself.
 
-use domain::{AccountId, Event, NeedKey, StreamKey, Version};
+use domain::{AccountId, Event, NeedKey, StreamKey, Version, event::RepositoryReading};
 use github::client::{Answer, RepositoriesPage};
 use serde::{Deserialize, Serialize};
 
@@ -44,15 +44,28 @@ impl Asker {
                     Answer::Refused { status, .. } => status,
                     _ => 404,
                 };
+                if self.was_renamed(account, &login).await? {
+                    return Ok(Ended::Failed);
+                }
                 let refused = Event::Refused { about: NeedKey::Repositories, status };
                 let told = Told::to(stream, vec![refused]).cursor(CURSOR.to_owned(), String::new());
                 self.append(&moment, date, vec![told]).await?;
                 return Ok(Ended::Answered);
             };
+            let is_anothers = |reading: &RepositoryReading<'_>| {
+                reading.owner.as_ref().is_some_and(|owner| owner.id != account)
+            };
+            if !fresh.body.is_empty()
+                && fresh.body.iter().all(is_anothers)
+                && self.was_renamed(account, &login).await?
+            {
+                // Somebody else has the login by now.
+                return Ok(Ended::Failed);
+            }
             let mut events: Vec<Event<'static>> = Vec::with_capacity(fresh.body.len() + 1);
             for reading in fresh.body {
                 // A list may hold what others own; that is theirs to tell.
-                if reading.owner.as_ref().is_none_or(|owner| owner.id == account) {
+                if !is_anothers(&reading) {
                     events.push(Event::Repository(Box::new(reading)));
                 }
             }

@@ -40,3 +40,12 @@ pub(crate) async fn until<T, Why: Debug>(
 pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+/// The seed of a random history: this one, so that a test shows the same each time, or with
+/// `TALLYHOOK_TEST_SEED` another.
+pub(crate) fn seed(usual: u64) -> u64 {
+    let other = std::env::var("TALLYHOOK_TEST_SEED").ok();
+    other.map_or(usual, |seed| {
+        seed.parse::<u64>().expect("TALLYHOOK_TEST_SEED is a number").wrapping_add(usual)
+    })
+}

@@ -113,7 +113,8 @@ pub(crate) fn differing(path: &str, shown: &Value, truth: &Value, found: &mut Ve
     match (shown, truth) {
         (Value::Object(shown), Value::Object(truth)) => {
             for key in shown.keys().chain(truth.keys().filter(|key| !shown.contains_key(*key))) {
-                let of = |object: &serde_json::Map<String, Value>| object.get(key).cloned().unwrap_or_default();
+                let of =
+                    |object: &serde_json::Map<String, Value>| object.get(key).cloned().unwrap_or_default();
                 differing(&format!("{path} {key}"), &of(shown), &of(truth), found);
             }
         }

@@ -1,0 +1,9 @@
+//! The binary as users run it: a child process with settings, against a fake GitHub that signs and sends real
+//! deliveries and answers REST. What it shows is compared with what is true there.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod faults;
+mod first_contact;
+mod kill;
+mod live;
+mod support;
