@@ -1,6 +1,6 @@
 //! What SIGHUP, SIGTERM and a second signal do, seen from outside: this test runs itself as a child process.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -277,6 +277,7 @@ impl World {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever runs this test may want more cases")]
 fn cases() -> u32 {
     std::env::var("TALLYHOOK_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000)
 }

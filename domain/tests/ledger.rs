@@ -56,8 +56,8 @@ impl Bench {
     fn fold(&mut self, told: Told, events: Vec<Event<'static>>) {
         self.offset += 1;
         let stamp = Stamp { version: self.version(), received_at: self.now(), told };
-        self.history.push((stamp, events.clone()));
         self.ledger.evolve(&stamp, &events);
+        self.history.push((stamp, events));
         self.write();
     }
 

@@ -85,7 +85,7 @@ const ROOMS: &[Room] = &[
     Room { name: "fake-github", rooms: &[], never: &[] },
     Room {
         name: "testkit",
-        rooms: &["domain", "github", "event-log", "view-store", "boot", "fake-github"],
+        rooms: &["domain", "github", "event-log", "view-store", "projector", "boot", "fake-github"],
         never: &[],
     },
     Room { name: "xtask", rooms: &[], never: &[] },

@@ -43,7 +43,7 @@ pub(crate) fn check() -> anyhow::Result<Vec<String>> {
             complaints.push(format!("{shown}: name it after what is in it"));
         }
         if text.contains(concat!("[all", "ow(")) {
-            complaints.push(format!("{shown}: use #[expect(…, reason = \"…\")] instead of #[allow(…)]"));
+            complaints.push(format!("{shown}: use `expect(…, reason = …)`, not `allow`"));
         }
     }
     Ok(complaints)

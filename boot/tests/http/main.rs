@@ -1,6 +1,6 @@
 //! The accept loop over real connections: its bounds, what it refuses, and how it ends.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod client;
 

@@ -1,7 +1,7 @@
 //! Tests of the embedded log: the contract suite on it and on deliberately broken variants of it, and what only
 //! an embedded log has (a file that can be damaged or full, a process that can be killed).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod broken;
 mod damage;

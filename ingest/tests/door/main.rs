@@ -1,7 +1,7 @@
 //! The door over real connections, from the accept loop to the embedded log: every row of the contract's
 //! table, the order of its checks, and what hostile senders try.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answers;
 mod appends;

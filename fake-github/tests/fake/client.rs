@@ -1,7 +1,5 @@
 //! A small HTTP client that shows answers as they are: no redirects followed, nothing retried.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};

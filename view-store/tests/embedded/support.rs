@@ -1,8 +1,6 @@
 //! Embedded stores for the contract suite: in memory, in a folder, on a disk that loses power.
 
 // Each test binary uses some of these, and none of them is a library.
-#![allow(dead_code, unreachable_pub)]
-
 use std::{
     fs,
     sync::{Arc, Mutex},
@@ -20,7 +18,7 @@ use view_store::{
 };
 
 /// Small, so that tests also see pages leave the cache.
-pub fn settings() -> EmbeddedStoreSettings {
+pub(crate) fn settings() -> EmbeddedStoreSettings {
     EmbeddedStoreSettings { generation: 1, cache_bytes: 2 * 1024 * 1024 }
 }
 
@@ -40,7 +38,7 @@ fn open_once(
 }
 
 #[derive(Default)]
-pub struct InMemory {
+pub(crate) struct InMemory {
     open: Open,
 }
 
@@ -60,7 +58,7 @@ impl Harness for InMemory {
 }
 
 /// A crash is a kill: the next process finds the file as it is at that moment, cached pages not written.
-pub struct InFolder {
+pub(crate) struct InFolder {
     open: Open,
     folder: Mutex<TempDir>,
 }
@@ -93,14 +91,14 @@ impl Harness for InFolder {
 }
 
 /// A crash is a power cut that keeps some of what was not synced.
-pub struct OnPowerLossDisk {
+pub(crate) struct OnPowerLossDisk {
     open: Open,
     pub disk: PowerLossDisk,
     unsynced: Unsynced,
 }
 
 impl OnPowerLossDisk {
-    pub fn new(unsynced: Unsynced) -> Self {
+    pub(crate) fn new(unsynced: Unsynced) -> Self {
         OnPowerLossDisk { open: Open::default(), disk: PowerLossDisk::new(), unsynced }
     }
 }
@@ -124,7 +122,7 @@ impl Harness for OnPowerLossDisk {
 }
 
 /// Runs every case that applies, each on a harness of its own; returns what failed.
-pub async fn run_all<H: Harness>(make: impl Fn() -> H) -> Vec<Failure> {
+pub(crate) async fn run_all<H: Harness>(make: impl Fn() -> H) -> Vec<Failure> {
     let mut failures = Vec::new();
     for case in CASES {
         let harness = make();
@@ -136,6 +134,6 @@ pub async fn run_all<H: Harness>(make: impl Fn() -> H) -> Vec<Failure> {
 }
 
 /// Runs one case on a fresh harness.
-pub async fn run_one<H: Harness>(case: Case, harness: H) -> Result<(), Failure> {
+pub(crate) async fn run_one<H: Harness>(case: Case, harness: H) -> Result<(), Failure> {
     run(case, &harness).await
 }

@@ -1,10 +1,5 @@
 //! A disk that is full or broken: the store stops with the cause, and what was flushed is there later.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{
     io,
     sync::{
@@ -13,10 +8,10 @@ use std::{
     },
 };
 
+use crate::support::settings;
 use domain::{MemberSet, RepoId, RowKey, ScanKey, StreamKey, Version};
 use futures::TryStreamExt;
 use redb::StorageBackend;
-use support::settings;
 use view_store::{
     EmbeddedStore, OpenError, Row, StoreError, ViewStore,
     contract::power_loss::{PowerLossBackend, PowerLossDisk, Unsynced},

@@ -1,9 +1,5 @@
 //! What the fake sends and answers, validated by Node against GitHub's published schemas.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod client;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -12,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use client::Api;
+use crate::client::Api;
 use fake_github::{
     Clock, Emitted, FakeConfig, FakeGithub, HookTarget, Kind, Life, NewHook, Second, Urls, Weights, World,
 };
@@ -117,7 +113,7 @@ async fn answers() -> String {
     let first = accounts[0];
     let api = Api::new(fake.url()).token(&format!("token-{first}"));
     let mut lines = String::new();
-    let mut add = |schema: &str, answer: &client::Answer| {
+    let mut add = |schema: &str, answer: &crate::client::Answer| {
         assert_eq!(answer.status / 100, 2, "{schema}: {answer:?}");
         let body = answer.json();
         lines.push_str(&format!("{}\n", json!({"schema": schema, "list": body.is_array(), "body": body})));
@@ -126,7 +122,7 @@ async fn answers() -> String {
     add("rate-limit-overview", &api.get("/rate_limit").await);
     add("api-overview", &api.get("/meta").await);
     add("minimal-repository", &api.get("/repositories").await);
-    add("basic-error", &client::Answer { status: 200, ..api.get("/nothing").await });
+    add("basic-error", &crate::client::Answer { status: 200, ..api.get("/nothing").await });
     for id in accounts {
         let login = fake.world(|world| world.login(id).unwrap().to_owned());
         add("public-user", &api.get(&format!("/users/{login}")).await);

@@ -1,18 +1,13 @@
 //! The suite fails on adapters that are broken on purpose, and says where.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
 mod arrival;
 mod fault;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::support::{OnPowerLossDisk, run_all};
 use async_trait::async_trait;
 use fault::{Fault, Memory};
-use support::{OnPowerLossDisk, run_all};
 use view_store::{
     ViewStore,
     contract::{CASES, Capabilities, Case, Harness, power_loss::Unsynced},

@@ -1,8 +1,5 @@
 //! What a person reads when the store cannot be opened, and what can be opened all the same.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path};
 
 use domain::{EntityKey, RowKey, StreamKey, Version};

@@ -1,7 +1,5 @@
 //! The commit graph against git itself: same names, same counts.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{
     fs,
     io::Write as _,

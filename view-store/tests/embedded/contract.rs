@@ -1,11 +1,6 @@
 //! The embedded adapter keeps every promise of the port, wherever its bytes lie.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
-use support::{InFolder, InMemory, OnPowerLossDisk, run_all, run_one};
+use crate::support::{InFolder, InMemory, OnPowerLossDisk, run_all, run_one};
 use view_store::contract::{CASES, Case, power_loss::Unsynced};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,16 +1,11 @@
 //! What the embedded adapter promises beyond the port: generations, idle disks, files that do not grow.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{fs, sync::Arc};
 
+use crate::support::settings;
 use bytes::Bytes;
 use domain::{AccountId, EntityKey, Forge, MemberSet, RepoId, RowKey, ScanKey, StreamKey, Version};
 use futures::TryStreamExt;
-use support::settings;
 use tokio::task::JoinSet;
 use view_store::{
     EmbeddedStore, EmbeddedStoreSettings, Row, StoreError, ViewStore,

@@ -1,10 +1,5 @@
 //! Files that were cut short or torn: the store recovers or refuses with a sentence, and never panics.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,9 +7,9 @@ use std::{
     path::Path,
 };
 
+use crate::support::settings;
 use domain::{AccountId, EntityKey, MemberSet, RepoId, RowKey, ScanKey, StreamKey, Version, ViewKey};
 use futures::TryStreamExt;
-use support::settings;
 use view_store::{EmbeddedStore, OpenError, Row, StoreError, ViewStore, embedded::FILE_NAME};
 
 const REMEDY: &str = "move state.redb away; it is rebuilt from the log at the next start";

@@ -1,18 +1,13 @@
 //! What goes wrong when it is told to, and only then.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod client;
-mod receiver;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use client::Api;
+use crate::client::Api;
+use crate::receiver::Receiver;
 use fake_github::{
     Clock, FakeConfig, FakeGithub, HookTarget, Lag, NewHook, NewRepository, Outcome, RepoId, Second,
     faults::{DeliveryFault, DeliveryRates, RequestFault, RequestRates},
 };
-use receiver::Receiver;
 
 struct Setup {
     fake: FakeGithub,

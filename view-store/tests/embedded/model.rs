@@ -1,13 +1,9 @@
 //! Random writes, flushes, closings and power cuts against a map: the store is always at one moment of
 //! its own history, and never before the last flush.
 
-// Helpers of tests are tests too.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::settings;
 use domain::{EntityKey, MemberSet, RepoId, RowKey, ScanKey, StreamKey, Version, ViewKey};
 use futures::TryStreamExt;
 use proptest::{
@@ -15,7 +11,6 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
 };
-use support::settings;
 use view_store::{
     EmbeddedStore, Row, ViewStore,
     contract::power_loss::{PowerLossDisk, Unsynced},

@@ -1,7 +1,5 @@
 //! The quirks of GitHub's payloads and rules that schemas do not tell.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use fake_github::{
     AccountId, Clock, HookTarget, Kind, Life, NewCommits, NewHook, NewRepository, RepoId, Second, Urls,
     Weights, World,

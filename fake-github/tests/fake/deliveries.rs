@@ -1,19 +1,14 @@
 //! Deliveries as a receiver gets them: headers, signatures, who hears of what, and again on request.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod client;
-mod receiver;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use client::Api;
+use crate::client::Api;
+use crate::receiver::{Received, Receiver};
 use fake_github::{
     Clock, ContentType, FakeConfig, FakeGithub, HookTarget, Kind, Life, NewHook, NewRepository, Outcome,
     Second, Weights,
 };
 use hmac::{Hmac, KeyInit, Mac};
-use receiver::{Received, Receiver};
 use serde_json::{Value, json};
 use sha2::Sha256;
 

@@ -1,7 +1,5 @@
 //! A receiver of webhooks that keeps what it gets and answers as it is told.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicU16, AtomicUsize, Ordering},

@@ -1,7 +1,5 @@
 //! Random histories as a receiver sees them: payloads agree with the truth and with each other.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fake_github::{Clock, Emitted, Life, RepoId, RepoTruth, Second, Sha, Urls, Weights, World};

@@ -1,10 +1,6 @@
 //! The REST API over HTTP: shapes are checked in `schemas.rs`, here it is how it answers.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod client;
-
-use client::Api;
+use crate::client::Api;
 use fake_github::{
     AccountId, Clock, FakeConfig, FakeGithub, LICENSES, NewCommits, NewRepository, RepoId, Second, Visibility,
 };
@@ -111,7 +107,8 @@ async fn an_old_commit_can_still_be_counted_after_a_force_push() {
         world.push(setup.repo, "main", NewCommits { back: 5, count: 1 }, setup.user).unwrap();
         old
     });
-    let count = |answer: client::Answer| answer.link("last").unwrap().rsplit('=').next().unwrap().to_owned();
+    let count =
+        |answer: crate::client::Answer| answer.link("last").unwrap().rsplit('=').next().unwrap().to_owned();
     let path = format!("/repositories/{}/commits?per_page=1", setup.repo);
     assert_eq!(count(setup.api.get(&path).await), "6");
     assert_eq!(count(setup.api.get(&format!("{path}&sha={old}")).await), "10");
@@ -140,7 +137,7 @@ async fn one_call_tells_total_and_newest_pull_request() {
     let newest = setup.api.get(&format!("{path}?state=all&sort=created&direction=desc&per_page=1")).await;
     assert_eq!(newest.json()[0]["number"], 9);
     assert!(newest.link("last").unwrap().ends_with("page=5"));
-    let numbers = |answer: &client::Answer| -> Vec<u64> {
+    let numbers = |answer: &crate::client::Answer| -> Vec<u64> {
         answer.json().as_array().unwrap().iter().map(|pull| pull["number"].as_u64().unwrap()).collect()
     };
     assert_eq!(numbers(&setup.api.get(&path).await), [9, 7, 5]);

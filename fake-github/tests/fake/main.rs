@@ -1,0 +1,12 @@
+//! The fake as its clients see it: REST, deliveries, faults; and as an oracle: git and GitHub's schemas agree.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod deliveries;
+mod faults;
+mod git;
+mod history;
+mod payloads;
+mod receiver;
+mod rest;
+mod schemas;
