@@ -88,12 +88,13 @@ const ROOMS: &[Room] = &[
         rooms: &["domain", "github", "event-log", "view-store", "projector", "boot", "fake-github"],
         never: &[],
     },
+    Room { name: "fuzz", rooms: &[], never: &[] },
     Room { name: "xtask", rooms: &[], never: &[] },
 ];
 
 /// Features of our crates that only these may switch on.
 const FEATURES: &[(&str, &str, &[&str], &str)] = &[
-    ("github", "client", &["backfill", "tallyhook"], NO_FORGE),
+    ("github", "client", &["backfill", "fuzz", "tallyhook"], NO_FORGE),
     ("event-log", "contract", &[], "contract suites are for tests"),
     ("view-store", "contract", &[], "contract suites are for tests"),
 ];

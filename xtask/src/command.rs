@@ -31,7 +31,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command that may take so long and no longer; its own process group ends with it.
+/// Runs a command that may take so long and no longer.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<()> {
     println!("$ {}", shown(command));
     let started = Instant::now();

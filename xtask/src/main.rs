@@ -4,6 +4,7 @@ mod arrows;
 mod command;
 mod docs;
 mod files;
+mod fuzz;
 mod lint;
 mod suites;
 
@@ -33,6 +34,14 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Hostile input for long: every target for so many minutes, or the one that is named.
+    Fuzz {
+        /// Name of a target.
+        target: Option<String>,
+        /// For each target.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Writes the generated pages under docs/reference.
     Docs {
         /// Fail where a page is not current, and write nothing.
@@ -54,6 +63,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Task::Test { suites, list: false } => suites::run(&suites),
+        Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Task::Docs { check } => docs::run(check),
     }
 }

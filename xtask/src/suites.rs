@@ -68,6 +68,12 @@ const SUITES: &[Suite] = &[
         minutes: 6,
     },
     Suite {
+        name: "fuzz",
+        about: "hostile input, a second for each target",
+        words: &["--package", "fuzz"],
+        minutes: 2,
+    },
+    Suite {
         name: "whole",
         about: "the binary against the fake GitHub: faults, convergence, kill -9",
         words: &["--package", "tallyhook"],

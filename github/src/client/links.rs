@@ -15,7 +15,7 @@ pub struct Links {
 impl Links {
     /// Reads every `Link` header of a response from `url`, to which relative addresses refer. What
     /// cannot be read is left out.
-    pub(crate) fn parse(headers: &HeaderMap, url: &Url) -> Self {
+    pub fn parse(headers: &HeaderMap, url: &Url) -> Self {
         let mut links = Links::default();
         for value in headers.get_all(header::LINK) {
             let Ok(value) = value.to_str() else { continue };
