@@ -26,10 +26,14 @@ use crate::{
     event::{Event, Stamp},
     id::{AccountId, RepoId, StreamKey},
     key::{EntityKey, MemberSet, NeedKey, RowKey, ScanKey, ViewKey},
-    ledger::{cell::Cell, names::Names, totals::Totals},
+    ledger::{
+        cell::{Cell, Stray},
+        names::Names,
+        totals::Totals,
+    },
     need::Need,
     row::Row,
-    time::{Millis, Second},
+    time::Second,
     version::Version,
 };
 
@@ -44,6 +48,9 @@ pub struct Ledger {
     account_version: Version,
     account_needs: Vec<(NeedKey, Need)>,
     cells: HashMap<RepoId, Cell, foldhash::fast::FixedState>,
+    /// Rows of repositories whose entity is not there: a crash may write rows of one record without one another.
+    /// The record that makes the repository is then folded again.
+    strays: HashMap<RepoId, Stray, foldhash::fast::FixedState>,
     totals: Totals,
     names: Names,
     /// Public repositories by name: the order of every list.
@@ -73,6 +80,8 @@ struct DirtyAccount {
     since: Option<Version>,
     /// Names whose rows may have changed.
     names: BTreeSet<String>,
+    /// Its own needs that any record since changed.
+    needs: BTreeSet<NeedKey>,
 }
 
 /// What an account's view last showed.
@@ -137,17 +146,20 @@ impl Ledger {
                 _ => {}
             }
         }
-        // Rows of one record may have been written without one another by a crash: then the record is folded
-        // again, and makes the repository that these belong to.
-        let before_all =
-            Stamp { version: Version::NONE, received_at: Millis(0), told: crate::event::Told::Command };
-        for (repo, states) in states {
-            ledger.cell(repo, &before_all).states = states;
-        }
+        ledger.strays =
+            states.into_iter().map(|(repo, states)| (repo, Stray { states, needs: Vec::new() })).collect();
         for (key, need) in needs.into_iter().filter(|(_, need)| need.is_open()) {
             match key.repository() {
-                Some(repo) => ledger.cell(repo, &before_all).needs.push((key, need)),
-                None => ledger.account_needs.push((key, need)),
+                Some(repo) => ledger.strays.entry(repo).or_default().needs.push((key, need)),
+                None => {
+                    ledger.dirty.needs.insert(key.clone());
+                    ledger.account_needs.push((key, need));
+                }
+            }
+        }
+        for (repo, cell) in &mut ledger.cells {
+            if let Some(stray) = ledger.strays.remove(repo) {
+                cell.adopt(stray);
             }
         }
         let repos: Vec<RepoId> = ledger.cells.keys().copied().collect();
@@ -167,6 +179,7 @@ impl Ledger {
             account_version: Version::NONE,
             account_needs: Vec::new(),
             cells: HashMap::default(),
+            strays: HashMap::default(),
             totals: Totals::default(),
             names: Names::default(),
             order: BTreeMap::new(),
@@ -230,9 +243,13 @@ impl Ledger {
     }
 
     fn cell(&mut self, repo: RepoId, stamp: &Stamp) -> &mut Cell {
-        self.cells
-            .entry(repo)
-            .or_insert_with(|| Cell::new(Repository::new(stamp), Version::NONE, PullStates::default()))
+        self.cells.entry(repo).or_insert_with(|| {
+            let mut cell = Cell::new(Repository::new(stamp), Version::NONE, PullStates::default());
+            if let Some(stray) = self.strays.remove(&repo) {
+                cell.adopt(stray);
+            }
+            cell
+        })
     }
 
     /// The newest forge time of anything that the account's pages show.

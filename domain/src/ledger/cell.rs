@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     entity::{pulls::PullStates, repository::Repository},
+    id::RepoId,
     key::NeedKey,
-    need::Need,
+    need::{self, Need},
     version::Version,
     view::repository::Figures,
 };
@@ -23,7 +24,7 @@ pub struct Cell {
     pub figures: Option<Figures>,
     /// What it adds to S0's payload.
     pub fragment: Vec<u8>,
-    /// Its needs as last written.
+    /// Its needs after the last record.
     pub needs: Vec<(NeedKey, Need)>,
     /// Hash of what its view last showed, with what stands beside it.
     pub shown: Option<u64>,
@@ -46,6 +47,20 @@ pub struct Dirty {
     pub replayed: bool,
     /// Rows of pull requests.
     pub buckets: BTreeSet<u32>,
+    /// Needs that any record since changed, also where a later one changed them back: another owner may have
+    /// written what was between.
+    pub needs: BTreeSet<NeedKey>,
+    /// Whether any record since hid it or showed it again.
+    pub hidden: bool,
+}
+
+/// Rows beside a repository's entity.
+#[derive(Debug, Default)]
+pub struct Stray {
+    /// The states of its pull requests.
+    pub states: PullStates,
+    /// Its needs.
+    pub needs: Vec<(NeedKey, Need)>,
 }
 
 impl Cell {
@@ -65,6 +80,19 @@ impl Cell {
         }
     }
 
+    /// Takes in what is stored beside the entity.
+    pub fn adopt(&mut self, stray: Stray) {
+        self.states = stray.states;
+        self.dirty.needs.extend(stray.needs.iter().map(|(key, _)| key.clone()));
+        self.needs = stray.needs;
+    }
+
+    /// Notes which needs changed.
+    pub fn note_needs(&mut self, id: RepoId, is_kept: bool) {
+        let derived = need::of_repository(id, &self.repo, &self.states, is_kept);
+        note_changed(&mut self.needs, derived, &mut self.dirty.needs, self.dirty.replayed);
+    }
+
     /// Marks it to be written by the record at `version`.
     pub fn touch(&mut self, version: Version) {
         self.dirty.touched_at = self.dirty.touched_at.max(Some(version));
@@ -80,4 +108,22 @@ impl Cell {
         let pulls = usize::try_from(self.states.counts().total()).unwrap_or(usize::MAX);
         BASE.saturating_add(self.fragment.len()).saturating_add(pulls.saturating_mul(PULL))
     }
+}
+
+/// Brings needs up to what was derived, and notes those that are others now; all, where records are replayed.
+pub(super) fn note_changed(
+    needs: &mut Vec<(NeedKey, Need)>,
+    derived: Vec<(NeedKey, Need)>,
+    changed: &mut BTreeSet<NeedKey>,
+    replayed: bool,
+) {
+    for (key, need) in &derived {
+        let before = needs.iter().find(|(other, _)| other == key).map_or(Need::Met, |(_, need)| *need);
+        if replayed || before != *need {
+            changed.insert(key.clone());
+        }
+    }
+    let is_derived = |key: &NeedKey| derived.iter().any(|(other, _)| other == key);
+    changed.extend(needs.iter().map(|(key, _)| key).filter(|key| !is_derived(key)).cloned());
+    *needs = derived;
 }

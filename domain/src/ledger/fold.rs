@@ -41,6 +41,7 @@ impl<'l> Fold<'l> {
         for event in events {
             self.apply(event);
         }
+        self.note_needs();
     }
 
     pub(super) fn unreadable(mut self) {
@@ -49,6 +50,17 @@ impl<'l> Fold<'l> {
             Doubt::raise(&mut ledger.account.unreadable, &stamp);
             true
         });
+        self.note_needs();
+    }
+
+    fn note_needs(&mut self) {
+        let is_kept = self.ledger.account.is_kept();
+        for (id, _) in &self.repos {
+            if let Some(cell) = self.ledger.cells.get_mut(id) {
+                cell.note_needs(*id, is_kept);
+            }
+        }
+        self.ledger.note_account_needs();
     }
 
     fn apply(&mut self, event: &Event<'_>) {
@@ -387,6 +399,9 @@ impl<'l> Fold<'l> {
         cell.dirty.buckets.insert(bucket);
         if before < stamp.version {
             change(cell, before);
+        } else {
+            cell.dirty.replayed = true;
+            self.ledger.dirty.replayed = true;
         }
     }
 
@@ -401,11 +416,16 @@ impl<'l> Fold<'l> {
             if is_delivery {
                 cell.repo.told_ms = cell.repo.told_ms.max(self.stamp.received_at);
             }
+            let was_hidden = cell.repo.visibility.is_hidden();
             change(&mut cell.repo);
+            cell.dirty.hidden |= was_hidden != cell.repo.visibility.is_hidden();
             cell.version = version;
         } else {
             cell.dirty.replayed = true;
+            // What is shown of the account with it as well.
+            self.ledger.dirty.replayed = true;
         }
+        let cell = self.ledger.cell(id, &self.stamp);
         cell.touch(version);
         if known.is_none() {
             self.repos.push((id, may_change));

@@ -1,12 +1,14 @@
 //! From a changed working set to rows: what each repository shows, then what the account shows.
 
+use std::collections::BTreeSet;
+
 use crate::{
     directory::{Directory, DirectoryState},
     entity::{account::Keeping, visibility::Visibility},
     event::TrackedBy,
     id::RepoId,
     key::{EntityKey, MemberSet, NeedKey, RowKey, ViewKey},
-    ledger::{Drained, LargeViews, Ledger, SLICE_MAX},
+    ledger::{Drained, LargeViews, Ledger, SLICE_MAX, cell::note_changed},
     need::{self, Need},
     row::Row,
     time::{Millis, Second},
@@ -44,6 +46,8 @@ impl Ledger {
         let login = self.account.profile.login.is_some();
         let owner_gap = view::account::gap_of_repositories(&self.account);
         let Some(cell) = self.cells.get_mut(&id) else { return };
+        // Once more: whether the account is kept changes the needs of all.
+        cell.note_needs(id, is_kept);
         let dirty = std::mem::take(&mut cell.dirty);
         let Some(touched_at) = dirty.touched_at else { return };
 
@@ -70,8 +74,7 @@ impl Ledger {
                 });
             }
         }
-        let needs = need::of_repository(id, &cell.repo, &cell.states, is_kept);
-        push_needs(rows, stream, &mut cell.needs, needs, touched_at, dirty.replayed);
+        push_needs(rows, stream, &cell.needs, dirty.needs, touched_at);
 
         let shows = if is_kept && login { cell.figures.as_ref() } else { None };
         let view = match shows {
@@ -106,7 +109,7 @@ impl Ledger {
         }
 
         let is_hidden = cell.repo.visibility.is_hidden();
-        let write_hidden = cell.is_hidden_written != is_hidden || dirty.replayed;
+        let write_hidden = cell.is_hidden_written != is_hidden || dirty.hidden || dirty.replayed;
         cell.is_hidden_written = is_hidden;
         let names = self.names.update(id, &cell.repo);
         if write_hidden {
@@ -157,6 +160,13 @@ impl Ledger {
         cell.figures = figures;
     }
 
+    /// Notes which needs of the account itself changed.
+    pub(super) fn note_account_needs(&mut self) {
+        let derived = need::of_account(&self.account, self.account_version).to_vec();
+        let dirty = &mut self.dirty;
+        note_changed(&mut self.account_needs, derived, &mut dirty.needs, dirty.replayed);
+    }
+
     fn drain_account(&mut self, large_views: LargeViews, rows: &mut Vec<Row>) {
         let Some(touched_at) = self.dirty.touched_at else { return };
         let stream = self.stream();
@@ -172,8 +182,8 @@ impl Ledger {
         for name in std::mem::take(&mut self.dirty.names) {
             rows.push(self.name_row(&name, touched_at));
         }
-        let needs = need::of_account(&self.account, self.account_version).to_vec();
-        push_needs(rows, stream, &mut self.account_needs, needs, touched_at, replayed);
+        let needs = std::mem::take(&mut self.dirty.needs);
+        push_needs(rows, stream, &self.account_needs, needs, touched_at);
 
         let is_hidden = self.account.hidden.is_some();
         if self.is_hidden_written != is_hidden || replayed {
@@ -326,23 +336,16 @@ fn meta_hash(meta: &Meta) -> u64 {
     view::body::hash(&crate::codec::encode(0, meta)) | 1
 }
 
-/// Writes the needs that changed; a need that is no longer derived is met.
+/// Writes the needs that changed; one that is no longer derived is met.
 fn push_needs(
     rows: &mut Vec<Row>,
     stream: crate::id::StreamKey,
-    written: &mut Vec<(NeedKey, Need)>,
-    derived: Vec<(NeedKey, Need)>,
+    needs: &[(NeedKey, Need)],
+    changed: BTreeSet<NeedKey>,
     version: Version,
-    replayed: bool,
 ) {
-    let ended = written.iter().filter(|(key, _)| !derived.iter().any(|(other, _)| other == key));
-    let ended: Vec<(NeedKey, Need)> = ended.map(|(key, _)| (key.clone(), Need::Met)).collect();
-    for (key, need) in derived.iter().chain(&ended) {
-        let before = written.iter().find(|(other, _)| other == key).map_or(Need::Met, |(_, need)| *need);
-        if before != *need || (replayed && need.is_open()) {
-            let key = RowKey::Need(stream, key.clone());
-            rows.push(Row { key, version, value: need.encode().into() });
-        }
-    }
-    *written = derived.into_iter().filter(|(_, need)| need.is_open()).collect();
+    rows.extend(changed.into_iter().map(|key| {
+        let need = needs.iter().find(|(other, _)| *other == key).map_or(Need::Met, |(_, need)| *need);
+        Row { key: RowKey::Need(stream, key), version, value: need.encode().into() }
+    }));
 }
