@@ -290,9 +290,9 @@ impl Repository {
         let turn = self.visibility.published(at, stamp);
         self.turned(turn, stamp);
         self.facts_check.changed_at = stamp.version;
-        if self.visibility.is_public() {
-            self.commits.raise(stamp);
-            self.commits_check.changed_at = stamp.version;
+        if self.visibility.is_public() && turn != Turn::Reopened {
+            // It was private without a word, so what was asked meanwhile may have been refused.
+            self.doubt_all(stamp);
         }
     }
 

@@ -135,7 +135,18 @@ impl Visibility {
                 Turn::Stayed
             }
             Visibility::Public { at: known, .. } if at < known => Turn::Stayed,
-            Visibility::Unknown | Visibility::Public { .. } => self.hide(why, at, stamp),
+            Visibility::Public { at: known, .. } => {
+                let turn = self.hide(why, at, stamp);
+                if let Visibility::Hidden(hidden) = self
+                    && at == known
+                    && matches!(why, HiddenWhy::Moved(_))
+                {
+                    // Moved and back within a second: only the forge can tell which was last.
+                    Doubt::raise(&mut hidden.doubt, stamp);
+                }
+                turn
+            }
+            Visibility::Unknown => self.hide(why, at, stamp),
         }
     }
 
@@ -151,6 +162,15 @@ impl Visibility {
             }
             (Visibility::Public { since, .. }, Told::Answer(asked)) if asked.asked_at < since => Turn::Stayed,
             (Visibility::Hidden(_), _) => Turn::Stayed,
+            // It was seen since, by the forge's own time; the caller asks again.
+            (Visibility::Public { at: known, .. }, Told::Answer(_)) if at < known => Turn::Stayed,
+            (Visibility::Public { at: known, .. }, Told::Answer(_)) if at == known => {
+                let turn = self.hide(why, at, stamp);
+                if let Visibility::Hidden(hidden) = self {
+                    Doubt::raise(&mut hidden.doubt, stamp);
+                }
+                turn
+            }
             (Visibility::Unknown | Visibility::Public { .. }, _) => self.hide(why, at, stamp),
         }
     }
