@@ -3,6 +3,7 @@
 //! Nothing is mocked: both ports are the embedded adapters, in memory unless a test hands over others. A
 //! stage is used from one thread; what it appends is folded when [`Stage::append`] returns.
 
+mod disks;
 mod rows;
 mod shown;
 
@@ -13,7 +14,8 @@ use std::{
 };
 
 use domain::{
-    AccountId, Asked, Epoch, Event, Millis, Row, RowKey, StreamKey, Version,
+    AccountId, Asked, Epoch, Event, Millis, NeedKey, Row, RowKey, StreamKey, Version,
+    need::Need,
     record::{ANSWER, Answer, COMMAND, Command, CursorNote},
 };
 use event_log::{
@@ -24,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use view_store::{EmbeddedStore, EmbeddedStoreSettings, Hints, InProcessHints, ViewStore};
 
+pub use disks::{Cut, Disks};
 pub use rows::TypedRows;
 pub use shown::Shown;
 
@@ -37,6 +40,8 @@ pub struct Stage {
     ends: RefCell<BTreeMap<Partition, u64>>,
     streams: RefCell<BTreeSet<StreamKey>>,
     appended: Cell<u64>,
+    /// Open needs of streams that nothing was appended to since they were read.
+    needs: RefCell<BTreeMap<StreamKey, Vec<(NeedKey, Need)>>>,
 }
 
 #[derive(Clone)]
@@ -77,6 +82,7 @@ impl Stage {
             ends: RefCell::new(BTreeMap::new()),
             streams: RefCell::new(BTreeSet::new()),
             appended: Cell::new(0),
+            needs: RefCell::new(BTreeMap::new()),
         };
         stage.start().await;
         stage
@@ -125,6 +131,8 @@ impl Stage {
             return Vec::new();
         }
         self.streams.borrow_mut().extend(records.iter().map(|record| record.stream));
+        // Every row of a stream is written from that stream alone.
+        self.needs.borrow_mut().retain(|stream, _| records.iter().all(|record| record.stream != *stream));
         let appended = self.log().append(records).await.expect("a log in memory takes what it is given");
         let Appended::New(positions) = appended else { panic!("nothing here has a dedupe key") };
         let mut ends = self.ends.borrow_mut();
@@ -202,6 +210,7 @@ impl Stage {
     pub async fn start(&self) {
         let Ports { log, store } = self.ports.borrow().clone();
         begin_epoch(&store).await;
+        self.needs.borrow_mut().clear();
         let (progress, reader) = Progress::new();
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("a new registry has no metrics");
         let hints: Arc<dyn Hints> = self.hints();
@@ -256,9 +265,14 @@ impl Stage {
 
     /// A new projector on the same log and an empty store.
     pub async fn rebuild(&self) {
+        self.restart_on(Self::empty_store()).await;
+    }
+
+    /// A new projector on the same log and another store.
+    pub async fn restart_on(&self, store: EmbeddedStore) {
         self.stop().await.expect("a projector that is told to stop does so");
         let log = self.log();
-        self.ports.replace(Ports { log, store: Self::empty_store() });
+        self.ports.replace(Ports { log, store });
         self.start().await;
         self.settle().await;
     }

@@ -31,11 +31,12 @@ impl Asker {
     pub(super) async fn check(&self, account: AccountId, need: Option<&NeedKey>) -> Result<Ended, JobError> {
         let stream = StreamKey::Account(account);
         let moment = self.moment();
-        let since = self.check_since(account, need, &moment).await?;
         let known = self.rows().account(account).await?;
+        // Before anything is noted: a check of an account that is not kept must not make the next one begin long ago.
         if !known.is_kept() {
             return Ok(Ended::Answered);
         }
+        let since = self.check_since(account, need, &moment).await?;
         if !Target::is_fresh(known.profile_check.asked_at, since) {
             self.ask_profile(account).await?;
         }

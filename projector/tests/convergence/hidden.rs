@@ -1,7 +1,7 @@
 //! What went private or was deleted is shown again only by the rules (design invariant 9). The evidence is
 //! taken from the log, record by record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     AccountId, Epoch, Event, RepoId, Second, Version, ViewKey,
@@ -17,6 +17,8 @@ use testkit::stage::Stage;
 struct Evidence {
     hidings: Vec<(Second, Version)>,
     published: Vec<Second>,
+    /// When it went to another account, whose affair its visibility was from then on.
+    moved: Vec<Second>,
     /// Readings that say public: when by the forge, in which record, and asked when.
     public: Vec<(Second, Version, Option<Version>)>,
 }
@@ -32,17 +34,20 @@ impl Hidings {
     /// Reads what is new in the log; returns what is shown although it is hidden.
     pub(crate) async fn look(&mut self, stage: &Stage) -> Vec<String> {
         let log = stage.log();
+        let mut touched = BTreeSet::new();
         for partition in 0..log.identity().partitions {
             let next = self.read.entry(partition).or_default();
             let from = Position { partition: Partition(partition), offset: *next };
             let limit = Limit { records_max: usize::MAX, bytes_max: usize::MAX };
             for (position, record) in log.read(from, limit).await.expect("a log in memory answers") {
                 *next = position.offset + 1;
+                touched.extend(record.stream.account());
                 note(&mut self.evidence, &record, Version::new(Epoch::FIRST, position.offset));
             }
         }
         let mut complaints = Vec::new();
-        for ((account, repo), evidence) in &self.evidence {
+        let touched = |(account, _): &(AccountId, RepoId)| touched.contains(account);
+        for ((account, repo), evidence) in self.evidence.iter().filter(|(key, _)| touched(key)) {
             let Some(hiding) = evidence.hidings.iter().find(|hiding| !evidence.reopens(**hiding)) else {
                 continue;
             };
@@ -61,12 +66,14 @@ impl Hidings {
 
 impl Evidence {
     fn reopens(&self, (at, version): (Second, Version)) -> bool {
+        // Gone, changed there, and back.
+        let is_back = |moved: &Second| *moved >= at && self.public.iter().any(|(public, ..)| public > moved);
         let is_published = self.published.iter().any(|published| *published > at);
         let is_answered = |(public, said, asked): &(Second, Version, Option<Version>)| {
             let was_known = *said < version;
             *public > at && (was_known || asked.is_some_and(|asked| asked >= version))
         };
-        is_published || self.public.iter().any(is_answered)
+        is_published || self.public.iter().any(is_answered) || self.moved.iter().any(is_back)
     }
 }
 
@@ -77,6 +84,9 @@ fn note(evidence: &mut BTreeMap<(AccountId, RepoId), Evidence>, record: &Record,
             match event {
                 Event::RepositoryHidden { repo, at, why: HiddenWhy::Private | HiddenWhy::Deleted } => {
                     evidence.entry((account, *repo)).or_default().hidings.push((*at, version));
+                }
+                Event::RepositoryMoved { repo, at, .. } => {
+                    evidence.entry((account, *repo)).or_default().moved.push(*at);
                 }
                 Event::RepositoryPublished { repo, at } => {
                     evidence.entry((account, *repo)).or_default().published.push(*at);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, rc::Rc};
 
 use domain::{AccountId, RepoId};
-use fake_github::{Action, Emitted, Kind, Life, NewRepository, Visibility, Weights};
+use fake_github::{Emitted, Kind, Life, NewRepository, Visibility, Weights};
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use testkit::{
@@ -150,13 +150,17 @@ impl History {
         self.note_untold(at_ms, &moment, &emitted);
         let second = at_ms.div_euclid(1000) - START.0;
         self.steps.push(format!("{second:>4}.{:03} {}", at_ms.rem_euclid(1000), step.text));
-        self.emitted.extend(emitted.into_iter().map(|event| (at_ms, event)));
-        self.moments.push(moment);
-        if matches!(step.action, Action::Privatize { .. }) {
-            // Public again within the same second: private beats public for good, which is a rule, not a
-            // number that could be asked for.
+        let is_private = |event: &Emitted| {
+            let repo = event.repository.and_then(|id| moment.repositories.get(&RepoId::github(id.0)));
+            repo.is_some_and(|repo| repo.truth.visibility != Visibility::Public)
+        };
+        if emitted.iter().any(is_private) {
+            // Whatever says private beats what says public in the same second, for good: that is a rule, not
+            // a number that could be asked for.
             forge.pass(1_000);
         }
+        self.emitted.extend(emitted.into_iter().map(|event| (at_ms, event)));
+        self.moments.push(moment);
     }
 
     fn note_untold(&mut self, at_ms: i64, after: &Moment, emitted: &[Emitted]) {

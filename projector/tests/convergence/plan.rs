@@ -1,5 +1,8 @@
 //! When what arrives, is asked, is answered, and breaks: one of the many ways in which a history is heard of.
 
+use std::time::Duration;
+
+use projector::ProjectorSettings;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use testkit::answers::Pace;
@@ -20,6 +23,10 @@ pub(crate) struct Plan {
     pub(crate) swept: u32,
     /// How many moments the projector is started anew, in percent.
     pub(crate) restarted: u32,
+    /// How many moments the power is cut, in percent.
+    pub(crate) cut: u32,
+    /// Whether every account is forgotten after each batch, and loaded again.
+    pub(crate) forgets: bool,
     /// Deliveries within so many milliseconds are folded together.
     pub(crate) batch_ms: i64,
     /// How far our clock is ahead of the forge's.
@@ -52,8 +59,21 @@ impl Plan {
             late: pick(&[0, 5, 20]),
             swept: pick(&[0, 0, 2, 5]),
             restarted: pick(&[0, 0, 0, 3]),
+            cut: pick(&[0, 0, 0, 0, 0, 4]),
+            forgets: pick(&[0, 0, 0, 1]) == 1,
             batch_ms: i64::from(pick(&[0, 0, 20, 500])),
             skew_ms: i64::from(pick(&[0, 0, 7_000, 3_600_000])) - i64::from(pick(&[0, 0, 1_800_000])),
+        }
+    }
+
+    /// The bounds of the projector.
+    pub(crate) fn settings(&self) -> ProjectorSettings {
+        let usual = ProjectorSettings::default();
+        ProjectorSettings {
+            working_set_bytes_max: if self.forgets { 1 } else { usual.working_set_bytes_max },
+            // So often that a cut finds anything between nothing and everything durable.
+            flush_every: if self.cut > 0 { Duration::from_millis(1) } else { usual.flush_every },
+            ..usual
         }
     }
 

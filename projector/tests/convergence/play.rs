@@ -5,7 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
-use domain::{AccountId, Event, Forge, NeedKey, Second, StreamKey, ViewKey, event::TrackedBy};
+use domain::{
+    AccountId, Event, Forge, NeedKey, Second, StreamKey, ViewKey, directory::DirectoryState, event::TrackedBy,
+};
 use event_log::Record;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +16,7 @@ use testkit::{
     deliveries::{self, Ear},
     forge::Moment,
     script::{Job, Script},
-    stage::Stage,
+    stage::{Cut, Disks, Stage},
 };
 
 use crate::{
@@ -36,8 +38,8 @@ enum Entry {
     Want(String),
     /// A delivery arrives.
     Deliver(usize, Ear),
-    /// Somebody looks what may be asked, and asks some of it.
-    Look,
+    /// Somebody looks what may be asked, and asks some of it; of one need, or of all.
+    Look(Option<(StreamKey, NeedKey)>),
     /// Everything has arrived: what is wrong must say so.
     AllIn,
     /// A sweep begins.
@@ -46,6 +48,8 @@ enum Entry {
     Resume(usize),
     /// The projector is started anew.
     Restart,
+    /// The power goes, while a delivery arrives.
+    Cut(Cut),
 }
 
 /// A question, or a sweep, on its way.
@@ -61,11 +65,14 @@ pub(crate) struct Play<'p> {
     stage: &'p Stage,
     script: &'p Script,
     asker: &'p Asker<'p>,
+    disks: Option<&'p Disks>,
     rng: ChaCha8Rng,
     agenda: BinaryHeap<Reverse<(i64, usize)>>,
     entries: Vec<Option<Entry>>,
     jobs: Vec<Option<Asked<'p>>>,
     asking: BTreeSet<(StreamKey, NeedKey)>,
+    /// Needs that are on the agenda to be looked at when they may be asked.
+    planned: BTreeSet<(StreamKey, NeedKey)>,
     /// When each event was emitted, and when its first copy arrives everywhere.
     arrivals: Vec<(i64, i64)>,
     hidings: Hidings,
@@ -80,6 +87,7 @@ impl<'p> Play<'p> {
         stage: &'p Stage,
         script: &'p Script,
         asker: &'p Asker<'p>,
+        disks: Option<&'p Disks>,
     ) -> Self {
         let mut play = Play {
             history,
@@ -87,11 +95,13 @@ impl<'p> Play<'p> {
             stage,
             script,
             asker,
+            disks,
             rng: ChaCha8Rng::seed_from_u64(plan.seed ^ 0x00a6_e2da),
             agenda: BinaryHeap::new(),
             entries: Vec::new(),
             jobs: Vec::new(),
             asking: BTreeSet::new(),
+            planned: BTreeSet::new(),
             arrivals: Vec::new(),
             hidings: Hidings::default(),
             questions: 0,
@@ -107,6 +117,9 @@ impl<'p> Play<'p> {
             self.run_agenda().await?;
             let open = self.stage.open_needs().await;
             let Some(next) = open.iter().map(|(.., need)| not_before(need)).min() else {
+                if self.want_again().await {
+                    continue;
+                }
                 let all = match self.history_is_told() {
                     true => Strictness::Exact,
                     false => Strictness::Honest,
@@ -114,13 +127,30 @@ impl<'p> Play<'p> {
                 return self.check("when no need is open", all).await;
             };
             self.plan.asked = 100;
-            self.at(self.script.theirs(next), Entry::Look);
+            self.at(self.script.theirs(next), Entry::Look(None));
         }
         Err(format!("needs stay open: {:?}", self.stage.open_needs().await))
     }
 
+    /// Wants by their present logins those who had another one by the time they were asked for. Returns
+    /// whether there are any.
+    async fn want_again(&mut self) -> bool {
+        let mut logins = Vec::new();
+        for owner in &self.history.owners {
+            if self.stage.rows().directory(*owner).await.is_none_or(|row| row.state != DirectoryState::Kept) {
+                logins.push(self.history.end().accounts[owner].truth.login.clone());
+            }
+        }
+        for login in &logins {
+            self.at(self.script.now_ms(), Entry::Want(login.clone()));
+        }
+        !logins.is_empty()
+    }
+
     /// Sweeps every account once, then answers what that leaves open. Then everything is exact.
     pub(crate) async fn sweep(&mut self) -> Result<(), String> {
+        // The last thing may have happened without a word.
+        self.script.set(self.history.end().at_ms);
         for account in self.stage.accounts() {
             self.at(self.script.now_ms() + 2_000, Entry::Sweep(account));
         }
@@ -164,7 +194,7 @@ impl<'p> Play<'p> {
             let at = moment.at_ms;
             if self.rng.random_bool(0.6) {
                 let delay = self.rng.random_range(0..8_000);
-                self.at(at + delay, Entry::Look);
+                self.at(at + delay, Entry::Look(None));
             }
             if self.rng.random_range(0..100) < self.plan.swept {
                 let owner = history.owners[self.rng.random_range(0..history.owners.len())];
@@ -172,6 +202,14 @@ impl<'p> Play<'p> {
             }
             if self.rng.random_range(0..100) < self.plan.restarted {
                 self.at(at + 300, Entry::Restart);
+            }
+            if self.rng.random_range(0..100) < self.plan.cut {
+                let cut = match self.rng.random_range(0..4) {
+                    0 => Cut::Kept,
+                    1 => Cut::Lost,
+                    _ => Cut::Torn(self.rng.random()),
+                };
+                self.at(at + 300, Entry::Cut(cut));
             }
         }
         let all_in = self.arrivals.iter().map(|(_, arrival)| *arrival).max().unwrap_or(start);
@@ -196,9 +234,9 @@ impl<'p> Play<'p> {
                         by: TrackedBy::Person,
                     };
                     self.stage.command(StreamKey::Service, self.script.ours(), vec![wanted]).await;
-                    self.at(at + 10, Entry::Look);
+                    self.at(at + 10, Entry::Look(None));
                 }
-                Entry::Look => self.look().await?,
+                Entry::Look(about) => self.look(about).await?,
                 Entry::AllIn => self.check("when all deliveries are in", Strictness::Honest).await?,
                 Entry::Sweep(account) => {
                     let asker = self.asker;
@@ -206,9 +244,27 @@ impl<'p> Play<'p> {
                 }
                 Entry::Resume(job) => self.go_on(job).await?,
                 Entry::Restart => self.stage.restart().await,
+                Entry::Cut(cut) => self.cut(cut).await?,
             }
         }
         Ok(())
+    }
+
+    /// Cuts the power, while the next delivery is folded if one comes at once.
+    async fn cut(&mut self, cut: Cut) -> Result<(), String> {
+        if let Some(Reverse((at, place))) = self.agenda.peek().copied()
+            && let Some(Entry::Deliver(event, ear)) = self.entries[place]
+        {
+            self.agenda.pop();
+            self.script.set(at);
+            self.stage.append_only(self.records(event, ear)).await;
+            for _ in 0..self.rng.random_range(0..6) {
+                tokio::task::yield_now().await;
+            }
+        }
+        let disks = self.disks.expect("a plan that cuts the power has disks");
+        disks.cut(self.stage, cut).await;
+        self.look_at_hidden().await
     }
 
     /// Delivers this, and what arrives within the batch.
@@ -231,13 +287,19 @@ impl<'p> Play<'p> {
         deliveries::records(&self.history.emitted[event].1, ear, self.script.ours())
     }
 
-    async fn look(&mut self) -> Result<(), String> {
-        if self.rng.random_range(0..8) == 0 && self.is_all_in() {
+    async fn look(&mut self, at: Option<(StreamKey, NeedKey)>) -> Result<(), String> {
+        if let Some(about) = &at {
+            self.planned.remove(about);
+        } else if self.rng.random_range(0..8) == 0 && self.is_all_in() {
             self.check("when all deliveries so far are in", Strictness::Honest).await?;
         }
         for (stream, key, need) in self.stage.open_needs().await {
+            let about = (stream, key.clone());
+            if at.as_ref().is_some_and(|at| *at != about) {
+                continue;
+            }
             let ripe_at = self.script.theirs(not_before(&need));
-            let is_asked = self.asking.contains(&(stream, key.clone()));
+            let is_asked = self.asking.contains(&about);
             // Two owners may believe that an account is theirs.
             let again = self.rng.random_range(0..20) == 0 && self.plan.late > 0;
             if self.rng.random_range(0..100) >= self.plan.asked || (is_asked && !again) {
@@ -245,11 +307,10 @@ impl<'p> Play<'p> {
             }
             if ripe_at <= self.script.now_ms() {
                 let asker = self.asker;
-                let about = (stream, key.clone());
                 self.begin(Box::pin(asker.ask(stream, key)), Some(about)).await?;
-            } else if self.plan.asked < 100 {
+            } else if self.plan.asked < 100 && self.planned.insert(about.clone()) {
                 let delay = self.rng.random_range(0..1_000);
-                self.at(ripe_at + delay, Entry::Look);
+                self.at(ripe_at + delay, Entry::Look(Some(about)));
             }
         }
         Ok(())

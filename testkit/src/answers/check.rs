@@ -8,12 +8,12 @@ impl Asker<'_> {
     /// What was heard since the check began, or since its need was raised, is not asked twice.
     pub(super) async fn check(&self, account: AccountId, is_need: bool) {
         let stream = StreamKey::Account(account);
-        let begun = self.asking();
-        let since = self.check_since(account, is_need, &begun).await;
         let known = self.rows().account(account).await;
         if !known.is_kept() {
             return;
         }
+        let begun = self.asking();
+        let since = self.check_since(account, is_need, &begun).await;
         if known.profile_check.asked_at < since {
             self.ask_profile(account).await;
         }
@@ -54,6 +54,10 @@ impl Asker<'_> {
             self.ask_commits(&target).await;
         } else if target.repo.asked_alone_at < since {
             self.ask_repository(&target).await;
+        }
+        let Some(target) = self.target(account, id).await else { return };
+        if !target.repo.visibility.is_public() {
+            return;
         }
         if target.repo.pulls_check.asked_at < since {
             self.sweep_pulls(&target).await;

@@ -11,7 +11,7 @@ const ETAG: &str = "repository";
 pub(super) enum Found {
     Here(Box<RepositoryReading<'static>>),
     Unchanged,
-    Elsewhere(Event<'static>),
+    Elsewhere(Box<Event<'static>>),
 }
 
 impl Asker<'_> {
@@ -44,18 +44,20 @@ impl Asker<'_> {
             Found::Unchanged => {
                 Told::to(stream, vec![Event::Checked { about: NeedKey::Repository(target.id) }])
             }
-            Found::Elsewhere(event) => Told::to(stream, vec![event]),
+            Found::Elsewhere(event) => Told::to(stream, vec![*event]),
         }
     }
 }
 
 pub(super) fn find(world: &Moment, target: &Target, etag: Option<&str>) -> Found {
     let repo = target.id;
-    let Some(moment) = world.public(repo) else { return Found::Elsewhere(Event::RepositoryGone { repo }) };
+    let Some(moment) = world.public(repo) else {
+        return Found::Elsewhere(Box::new(Event::RepositoryGone { repo }));
+    };
     let owner = AccountId::github(moment.truth.owner.0);
     if owner != target.account {
         let at: Second = second(moment.truth.updated_at).max(second(moment.truth.pushed_at));
-        return Found::Elsewhere(Event::RepositoryMoved { repo, to: owner, at });
+        return Found::Elsewhere(Box::new(Event::RepositoryMoved { repo, to: owner, at }));
     }
     let reading = Box::new(world.reading(moment, true));
     if etag == Some(etag_of(&reading).as_str()) { Found::Unchanged } else { Found::Here(reading) }

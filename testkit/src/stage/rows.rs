@@ -1,13 +1,13 @@
 //! Rows of a stage's store, read and decoded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use domain::{
     AccountId, EntityKey, Forge, NeedKey, RepoId, Row, RowKey, ScanKey, StreamKey, Version, ViewKey,
     directory::{Alias, DeadLetter, Directory, HiddenRow, RepoName},
     entity::{account::Account, login::Login, pulls::PullBucket, repository::Repository},
-    key::BUCKETS,
+    key::{BUCKETS, bucket_of},
     need::Need,
 };
 use futures::TryStreamExt;
@@ -145,7 +145,8 @@ impl TypedRows {
             ]);
             ranges.extend(stream.account().map(ScanKey::RepoNames));
         }
-        for bucket in 0..BUCKETS {
+        let buckets: BTreeSet<u8> = streams.iter().map(|stream| bucket_of(*stream)).collect();
+        for bucket in buckets {
             ranges.extend([
                 ScanKey::Directory(bucket),
                 ScanKey::Hidden(bucket),
@@ -189,12 +190,18 @@ impl Stage {
 
     /// The open needs of all streams, in key order.
     pub async fn open_needs(&self) -> Vec<(StreamKey, NeedKey, Need)> {
+        self.settle().await;
         let rows = self.rows();
-        let mut needs = Vec::new();
         for stream in self.streams() {
-            let of_stream = rows.open_needs(stream).await;
-            needs.extend(of_stream.into_iter().map(|(key, need)| (stream, key, need)));
+            if !self.needs.borrow().contains_key(&stream) {
+                let of_stream = rows.open_needs(stream).await;
+                self.needs.borrow_mut().insert(stream, of_stream);
+            }
         }
-        needs
+        let needs = self.needs.borrow();
+        let of_stream = |(stream, needs): (&StreamKey, &Vec<(NeedKey, Need)>)| {
+            needs.iter().map(|(key, need)| (*stream, key.clone(), *need)).collect::<Vec<_>>()
+        };
+        needs.iter().flat_map(of_stream).collect()
     }
 }
