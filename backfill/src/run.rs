@@ -176,7 +176,14 @@ impl Loop {
         for hint in hints {
             match hint {
                 Hint::Folded { partition, version } => self.asker.folded.note(*partition, *version),
-                Hint::Row { key, value: Some(value), .. } => self.note(key, value),
+                Hint::Row { key, version, value: Some(value) } => {
+                    // A question that begins at once must know that its need is folded: word of that comes
+                    // after the rows, and an answer that seems older than its need would be asked again.
+                    if let RowKey::Need(stream, _) = key {
+                        self.asker.folded.note(self.asker.log.partition_of(*stream).0, *version);
+                    }
+                    self.note(key, value);
+                }
                 Hint::Row { .. } => {}
             }
         }
@@ -219,7 +226,7 @@ impl Loop {
 
     /// Reads every need, every kept account, and how far each partition is folded.
     async fn scan(&mut self) -> Result<(), StoreError> {
-        self.schedule.clear();
+        self.schedule.forget_needs(now());
         let store = Arc::clone(&self.asker.store);
         for partition in 0..self.asker.log.identity().partitions {
             if let Some(row) = store.get(&RowKey::Seen(partition)).await? {

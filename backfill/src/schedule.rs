@@ -59,8 +59,19 @@ pub(crate) enum Ended {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// What its row says; zero for a sweep.
     not_before: Millis,
+    /// The end of the pause after it came to nothing. It runs from the attempt: a row that is written again
+    /// and again puts off nothing.
+    paused_until: Millis,
     attempts: u32,
+}
+
+impl Entry {
+    /// When it may run.
+    fn at(&self) -> Millis {
+        self.not_before.max(self.paused_until)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -98,17 +109,13 @@ impl Schedule {
     /// Adds a task, or moves it to another time.
     pub(crate) fn add(&mut self, stream: StreamKey, what: What, not_before: Millis, now: Millis) {
         let queue = self.queues.entry(stream).or_default();
-        let attempts = queue.take(&what).map_or_else(
-            || {
-                self.size += 1;
-                0
-            },
-            |entry| entry.attempts,
-        );
         // What came to nothing a moment ago is not asked at once only because its row was written again.
-        let pause = if attempts > 0 { now.plus(pause_ms(attempts)) } else { Millis(0) };
+        let entry = queue.take(&what).unwrap_or_else(|| {
+            self.size += 1;
+            Entry { not_before, paused_until: Millis(0), attempts: 0 }
+        });
         let is_running = self.running.contains(&Task { stream, what: what.clone() });
-        queue.put(what, Entry { not_before: not_before.max(pause), attempts }, is_running);
+        queue.put(what, Entry { not_before, ..entry }, is_running);
         self.take_turn(stream, now);
     }
 
@@ -158,13 +165,11 @@ impl Schedule {
             self.take_turn(task.stream, now);
             return;
         }
-        let (attempts, not_before) = match ended {
-            Ended::Part => (0, entry.not_before),
-            Ended::Answered | Ended::Failed => {
-                (entry.attempts + 1, entry.not_before.max(now.plus(pause_ms(entry.attempts + 1))))
-            }
+        let (attempts, paused_until) = match ended {
+            Ended::Part => (0, Millis(0)),
+            Ended::Answered | Ended::Failed => (entry.attempts + 1, now.plus(pause_ms(entry.attempts + 1))),
         };
-        queue.put(task.what.clone(), Entry { not_before, attempts }, false);
+        queue.put(task.what.clone(), Entry { paused_until, attempts, ..entry }, false);
         self.take_turn(task.stream, now);
     }
 
@@ -178,11 +183,17 @@ impl Schedule {
         self.size
     }
 
-    /// Forgets everything that waits.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets what rows told, before they are read again. Of sweeps no row tells: they stay.
+    pub(crate) fn forget_needs(&mut self, now: Millis) {
+        let is_swept = |queue: &Queue| queue.entries.contains_key(&What::Sweep);
+        let swept: Vec<StreamKey> =
+            self.queues.iter().filter(|(_, queue)| is_swept(queue)).map(|(stream, _)| *stream).collect();
         self.queues.clear();
         self.turns.clear();
         self.size = 0;
+        for stream in swept {
+            self.add(stream, What::Sweep, now, now);
+        }
     }
 
     /// Puts an account where its next task belongs, behind those that were served before.
@@ -214,14 +225,14 @@ impl Schedule {
 impl Queue {
     fn take(&mut self, what: &What) -> Option<Entry> {
         let entry = self.entries.remove(what)?;
-        self.waiting.remove(&(entry.not_before, what.clone()));
+        self.waiting.remove(&(entry.at(), what.clone()));
         self.ready.remove(&(what.class(), what.clone()));
         Some(entry)
     }
 
     fn put(&mut self, what: What, entry: Entry, is_running: bool) {
         if !is_running {
-            self.waiting.insert((entry.not_before, what.clone()));
+            self.waiting.insert((entry.at(), what.clone()));
         }
         self.entries.insert(what, entry);
     }
@@ -324,6 +335,35 @@ mod tests {
             now = at;
         }
         assert_eq!(pauses, [1_000, 2_000, 4_000, 5_000, 5_000]);
+    }
+
+    #[test]
+    fn a_row_that_is_written_again_and_again_puts_nothing_off() {
+        let mut schedule = Schedule::default();
+        schedule.note(stream(1), commits(1), &open(0), Millis(0));
+        let mut now = Millis(0);
+        for _ in 0..5 {
+            let task = schedule.next(now).unwrap();
+            schedule.ended(&task, Ended::Failed, now);
+            let at = schedule.next_at().unwrap();
+            while now < at {
+                assert_eq!(schedule.next(now), None, "nor does it hurry anything");
+                schedule.note(stream(1), commits(1), &open(now.0), now);
+                now = now.plus(500);
+            }
+            assert_eq!(schedule.next_at(), Some(at));
+        }
+    }
+
+    #[test]
+    fn a_sweep_outlives_a_new_look_at_the_rows() {
+        let mut schedule = Schedule::default();
+        let now = Millis(5);
+        schedule.note(stream(1), commits(1), &open(0), now);
+        schedule.add(stream(1), What::Sweep, now, now);
+        schedule.forget_needs(now);
+        assert_eq!(schedule.len(), 1);
+        assert_eq!(schedule.next(now), Some(Task { stream: stream(1), what: What::Sweep }));
     }
 
     #[test]

@@ -11,6 +11,10 @@ use domain::{
     event::TrackedBy,
 };
 
+/// Where there is no sweep, what the opened door made due is planned again after this, unless it was checked
+/// by then.
+const DOOR_PAUSE_MS: i64 = 60_000;
+
 /// What to do about an account that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -109,16 +113,18 @@ impl Sweep {
         let (interval, door) = (self.interval_ms, self.door_ms);
         let Some(known) = self.known.get_mut(&account) else { return };
         self.due.remove(&(known.due, account));
-        let sweep = interval.map(|interval| {
-            let due = match known.checked_ms {
-                // Deliveries may have been refused since: at once.
-                Some(checked) if checked < door => Millis(0),
-                Some(checked) => checked.plus(interval),
-                // Still being loaded for the first time.
-                None => known.since_ms.plus(interval),
-            };
+        let sweep = match (known.checked_ms, interval) {
+            // Deliveries may have been refused since: at once, even where there is no sweep.
+            (Some(checked), _) if checked < door => Some(Millis(0)),
+            (Some(checked), Some(interval)) => Some(checked.plus(interval)),
+            // Still being loaded for the first time.
+            (None, Some(interval)) => Some(known.since_ms.plus(interval)),
+            (_, None) => None,
+        };
+        let sweep = sweep.map(|due| {
             // One that came to nothing is not begun again at once.
-            if known.swept_ms > Millis(0) { due.max(known.swept_ms.plus(interval)) } else { due }
+            let pause = interval.unwrap_or(DOOR_PAUSE_MS);
+            if known.swept_ms > Millis(0) { due.max(known.swept_ms.plus(pause)) } else { due }
         });
         let due = sweep.into_iter().chain(known.drop_at.filter(|at| known.swept_ms < *at)).min();
         known.due = due.unwrap_or(Millis(i64::MAX));
@@ -174,6 +180,19 @@ mod tests {
         assert_eq!(sweep.next(Millis(403)), None, "it is under way");
         sweep.note(account, &directory(Some(402), TrackedBy::Person));
         assert_eq!(sweep.next_at(), Some(Millis(402 + HOUR_MS)));
+    }
+
+    #[test]
+    fn an_opened_door_counts_where_there_is_no_sweep() {
+        let mut sweep = Sweep::new(None, DAY * 30);
+        let account = AccountId::github(1);
+        sweep.note(account, &directory(Some(400), TrackedBy::Person));
+        assert_eq!(sweep.next(Millis(99 * HOUR_MS)), None);
+        sweep.door_opened(Millis(401));
+        assert_eq!(sweep.next(Millis(402)), Some(Due::Sweep(account)));
+        assert_eq!(sweep.next(Millis(403)), None, "it is under way");
+        sweep.note(account, &directory(Some(410), TrackedBy::Person));
+        assert_eq!(sweep.next(Millis(99 * HOUR_MS)), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod tracking;
 mod waiting;
 mod window;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::Router;
 use domain::{Epoch, Millis, RowKey};
@@ -101,6 +101,12 @@ impl QueryApi {
         let window = Arc::new(Window::new(deps, epoch));
         tokio::spawn(follow::follow(follower, Arc::downgrade(&window)));
         Ok(QueryApi { window })
+    }
+
+    /// Nothing that was checked before this moment is called complete: this process opens the door now, and the
+    /// record that says so may not be folded yet when the first reader comes.
+    pub fn door_opens(&self, at: Millis) {
+        self.window.door_opened_ms.store(at.0, Ordering::Relaxed);
     }
 
     /// The public routes. It has a fallback (404), so routers merged with it must have none.

@@ -1,6 +1,9 @@
 //! What all routes share, and how a found view becomes an answer.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use axum::response::Response;
 use domain::{EntityKey, Epoch, Millis, RowKey, StreamKey};
@@ -51,6 +54,8 @@ pub(crate) struct Window {
     pub(crate) admin_token: Option<Token>,
     pub(crate) settings: QuerySettings,
     door: RowKey,
+    /// When this process opened the door itself, in milliseconds; its row tells that a moment later.
+    pub(crate) door_opened_ms: AtomicI64,
 }
 
 impl Window {
@@ -84,6 +89,7 @@ impl Window {
             api_token: settings.api_token.as_ref().map(Token::new),
             admin_token: settings.admin_token.as_ref().map(Token::new),
             door: RowKey::Entity(StreamKey::Service, EntityKey::Door),
+            door_opened_ms: AtomicI64::new(i64::MIN),
             log,
             store,
             clock,
@@ -116,6 +122,7 @@ impl Window {
             let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
             checked.plus(interval_ms.saturating_mul(SWEEPS_TO_STALE)) >= self.now()
         });
+        let opened = opened.max(Millis(self.door_opened_ms.load(Ordering::Relaxed)));
         checked >= opened && is_swept
     }
 }

@@ -153,6 +153,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Running, Failure> {
         limits: IngestLimits::default(),
         metrics: IngestMetrics::register(&registry).map_err(failed)?,
     });
+    query.door_opens(now());
     let servers = serve_http(
         settings,
         (api_listener, ops_listener),

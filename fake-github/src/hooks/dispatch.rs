@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     faults::{DeliveryFault, Faults},
-    model::{ContentType, Emitted, HookTarget, Second, hook::Hook},
+    model::{ContentType, Emitted, HookId, HookTarget, Second, hook::Hook},
 };
 
 /// GitHub does not deliver larger payloads.
@@ -125,6 +125,11 @@ impl Dispatcher {
             self.0.clone().start(self.note(delivery));
         }
         again.len()
+    }
+
+    /// What came of the latest attempt to deliver something to a hook.
+    pub(crate) fn latest(&self, hook: HookId) -> Option<Outcome> {
+        self.0.log().latest(hook)
     }
 
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {

@@ -84,6 +84,12 @@ impl Log {
         }
     }
 
+    /// What came of the latest attempt to deliver something to a hook.
+    pub(super) fn latest(&self, hook: HookId) -> Option<Outcome> {
+        let of_hook = self.list.iter().rev().filter(|delivery| delivery.hook == hook);
+        of_hook.map(|delivery| delivery.outcome).find(|outcome| *outcome != Outcome::Pending)
+    }
+
     pub(super) fn all(&self) -> Vec<Delivery> {
         self.list.iter().cloned().collect()
     }

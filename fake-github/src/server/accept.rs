@@ -185,6 +185,7 @@ fn reply(
             body,
             caller,
             rows_max: shared.rows_max,
+            dispatcher: &shared.dispatcher,
         };
         let reply = if is_read {
             let view = match fault {

@@ -9,7 +9,7 @@ pub(super) mod repositories;
 pub(super) mod users;
 
 use super::{caller::Caller, limits::Standing, paging::Query, reply::Reply};
-use crate::{model::state::View, wire};
+use crate::{hooks::Dispatcher, model::state::View, wire};
 
 /// What an endpoint answers from.
 #[derive(Clone, Copy)]
@@ -18,6 +18,7 @@ pub(super) struct Context<'a> {
     pub(super) caller: Caller,
     pub(super) query: &'a Query,
     pub(super) rows_max: Option<usize>,
+    pub(super) dispatcher: &'a Dispatcher,
 }
 
 /// `GET /`

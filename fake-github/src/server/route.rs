@@ -8,11 +8,14 @@ use super::{
     paging::Query,
     reply::Reply,
 };
-use crate::model::{
-    HookTarget, RepoId, World,
-    account::{Account, AccountKind},
-    repository::Repository,
-    state::{Named, View},
+use crate::{
+    hooks::Dispatcher,
+    model::{
+        HookTarget, RepoId, World,
+        account::{Account, AccountKind},
+        repository::Repository,
+        state::{Named, View},
+    },
 };
 
 /// What is asked, without what stands around it.
@@ -26,6 +29,8 @@ pub(super) struct Question<'a> {
     pub(super) caller: Caller,
     /// Rows that a list of pull requests may be paged to, where there is such a wall.
     pub(super) rows_max: Option<usize>,
+    /// Knows what came of deliveries.
+    pub(super) dispatcher: &'a Dispatcher,
 }
 
 /// What a path leads to.
@@ -38,7 +43,13 @@ enum Place<'a> {
 /// Answers a read.
 pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
     let query = Query::parse(question.query);
-    let context = Context { view, caller: question.caller, query: &query, rows_max: question.rows_max };
+    let context = Context {
+        view,
+        caller: question.caller,
+        query: &query,
+        rows_max: question.rows_max,
+        dispatcher: question.dispatcher,
+    };
     let segments = segments(question.path);
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match parts.as_slice() {

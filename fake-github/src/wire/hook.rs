@@ -5,9 +5,12 @@ use super::{
     organization::organization,
     repository::{Form, repository},
 };
-use crate::model::{
-    hook::{Hook, HookTarget},
-    state::View,
+use crate::{
+    hooks::Outcome,
+    model::{
+        hook::{Hook, HookTarget},
+        state::View,
+    },
 };
 
 /// Where a hook stands.
@@ -17,8 +20,8 @@ pub(crate) enum HookForm {
     Ping,
     /// In `meta.deleted`, which has no URLs.
     Meta,
-    /// In an answer of the API.
-    Rest,
+    /// In an answer of the API, with what came of its latest delivery.
+    Rest(Option<Outcome>),
 }
 
 /// The fields of a hook. Its secret is never shown.
@@ -61,12 +64,33 @@ pub(crate) fn hook(o: &mut Object<'_>, view: View<'_>, hook: &Hook, form: HookFo
     o.text("deliveries_url", format_args!("{url}/deliveries"));
     if matches!(hook.settings.target, HookTarget::Repository(_)) {
         o.text("test_url", format_args!("{url}/test"));
-        o.object("last_response", |o| {
+        let latest = match form {
+            HookForm::Rest(latest) => latest,
+            HookForm::Ping | HookForm::Meta => None,
+        };
+        o.object("last_response", |o| last_response(o, latest));
+    }
+}
+
+/// What GitHub says of a hook's latest delivery.
+fn last_response(o: &mut Object<'_>, latest: Option<Outcome>) {
+    let (code, status, message) = match latest {
+        None | Some(Outcome::Pending) => {
             o.null("code");
             o.text("status", "unused");
             o.null("message");
-        });
-    }
+            return;
+        }
+        Some(Outcome::Answered(code @ 200..=299)) => (code, "active", "OK".to_owned()),
+        Some(Outcome::Answered(code)) => (code, "misconfigured", format!("Invalid HTTP Response: {code}")),
+        Some(Outcome::TimedOut) => (504, "timeout", "timed out".to_owned()),
+        Some(Outcome::Unreachable | Outcome::Lost) => {
+            (502, "connection_error", "failed to connect to host".to_owned())
+        }
+    };
+    o.number("code", code);
+    o.text("status", status);
+    o.text("message", message);
 }
 
 /// What a hook is about, beside it in `ping` and `meta`.

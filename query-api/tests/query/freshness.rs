@@ -65,4 +65,11 @@ async fn what_was_checked_before_the_door_opened_is_not_called_complete() {
     bench.pass(Duration::from_secs(1));
     bench.command(StreamKey::Service, vec![Event::DoorOpened]).await;
     assert_eq!(says(&bench).await, "false", "the door was shut for a while");
+    OCTO.settle(&bench, &[(1, "a")]).await;
+    assert_eq!(says(&bench).await, "true");
+    bench.pass(Duration::from_secs(1));
+    bench.api.door_opens(bench.now());
+    assert_eq!(says(&bench).await, "false", "the row will say so in a moment");
+    OCTO.settle(&bench, &[(1, "a")]).await;
+    assert_eq!(says(&bench).await, "true");
 }

@@ -25,6 +25,19 @@ struct Letter {
     reason: String,
 }
 
+#[derive(Deserialize)]
+struct Ended {
+    dead_letters: Vec<EndedLetter>,
+}
+
+#[derive(Deserialize)]
+struct EndedLetter {
+    id: String,
+    state: String,
+    now: Option<String>,
+    reason: Option<String>,
+}
+
 pub(crate) async fn run(admin: &Admin, action: DeadLetters) -> Result<(), Failure> {
     match action {
         DeadLetters::List => list(admin).await,
@@ -33,20 +46,28 @@ pub(crate) async fn run(admin: &Admin, action: DeadLetters) -> Result<(), Failur
             println!("{}", serde_json::to_string_pretty(&letter).map_err(failed)?);
             Ok(())
         }
-        DeadLetters::Retry { ids } => {
-            let _: Value = admin.post("/admin/dead-letters/retry", &json!({ "ids": ids })).await?;
-            println!(
-                "folded again: {}; `tallyhook dead-letters list` shows what failed again",
-                ids.join(", ")
-            );
-            Ok(())
-        }
-        DeadLetters::Drop { ids } => {
-            let _: Value = admin.post("/admin/dead-letters/drop", &json!({ "ids": ids })).await?;
-            println!("given up: {}", ids.join(", "));
-            Ok(())
+        DeadLetters::Retry { ids } => end(admin, "/admin/dead-letters/retry", &ids).await,
+        DeadLetters::Drop { ids } => end(admin, "/admin/dead-letters/drop", &ids).await,
+    }
+}
+
+/// Says what came of each; fails when one is not ended.
+async fn end(admin: &Admin, path: &str, ids: &[String]) -> Result<(), Failure> {
+    let Ended { dead_letters } = admin.post(path, &json!({ "ids": ids })).await?;
+    let mut failed = Vec::new();
+    for EndedLetter { id, state, now, reason } in dead_letters {
+        match state.as_str() {
+            "retried" => println!("{id} is folded"),
+            "dropped" => println!("{id} is given up"),
+            "dead_again" => {
+                let (now, reason) = (now.unwrap_or_default(), reason.unwrap_or_default());
+                failed.push(format!("{id} failed again, as {now}: {reason}"));
+            }
+            "no_record" => failed.push(format!("the log does not hold {id} any more")),
+            _ => failed.push(format!("there is no dead letter {id}")),
         }
     }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(failed.join("; "))) }
 }
 
 async fn list(admin: &Admin) -> Result<(), Failure> {

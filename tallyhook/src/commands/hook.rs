@@ -59,6 +59,12 @@ async fn add(settings: &Settings, client: &Client, target: &str, url: &str) -> R
             "GitHub's ping came to `{status}`. Is {url} reachable from GitHub, and does it lead to /webhooks/github of \
              this Tallyhook? GitHub shows what it got under Settings, Webhooks, Recent Deliveries"
         ))),
+        None if matches!(owner, HookOwner::Organization(_)) => {
+            println!(
+                "pinged; what came of it GitHub shows only under Settings, Webhooks, Recent Deliveries of {target}"
+            );
+            Ok(())
+        }
         None => Err(Failure::Failed(
             "GitHub says nothing about its ping yet; look under Settings, Webhooks, Recent Deliveries"
                 .to_owned(),
@@ -77,8 +83,11 @@ async fn pinged(
     loop {
         let hooks = taken(client.hooks(owner, &asking()).await, target)?;
         let status = hooks.into_iter().find(|hook| hook.id == id).and_then(|hook| hook.last_status);
-        if status.as_deref().is_some_and(|status| status != "unused") || tokio::time::Instant::now() > until {
-            return Ok(status.filter(|status| status != "unused"));
+        match status.as_deref() {
+            Some("unused") if tokio::time::Instant::now() > until => return Ok(None),
+            Some("unused") => {}
+            // Of an organisation's hooks GitHub says nothing here.
+            None | Some(_) => return Ok(status),
         }
         tokio::time::sleep(PING_LOOK_EVERY).await;
     }

@@ -138,7 +138,7 @@ async fn what_nobody_is_told_is_found_by_the_sweep() {
     forge.fake.faults().lose_deliveries(true);
 
     // One kind after the other, each often enough that the sweep must find it by itself.
-    let mut life = |kinds: &[Kind], times: usize| {
+    let life = |kinds: &[Kind], times: usize| {
         let mut life = forge.life(seed(34), Weights::only(kinds));
         forge.fake.world(|world| (0..times).filter_map(|_| life.step(world)).count())
     };

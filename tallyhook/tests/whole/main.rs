@@ -2,8 +2,16 @@
 //! deliveries and answers REST. What it shows is compared with what is true there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod budget;
+mod commands;
+mod demo;
 mod faults;
 mod first_contact;
 mod kill;
 mod live;
+mod moves;
+mod refused;
+mod restart;
+mod settings;
+mod signals;
 mod support;

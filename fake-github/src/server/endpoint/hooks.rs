@@ -34,12 +34,16 @@ pub(in crate::server) fn read(
             };
             let link = page.link(&base, context.query, all.len());
             let body = wire::list(slice(&all, page), |items, hook| {
-                items.object(|o| wire::hook(o, view, hook, wire::HookForm::Rest));
+                let latest = context.dispatcher.latest(hook.id);
+                items.object(|o| wire::hook(o, view, hook, wire::HookForm::Rest(latest)));
             });
             Reply::json(body).with_link(link)
         }
         [id] => match find(id, |id| view.hooks_of(target).find(|hook| hook.id == id)) {
-            Some(hook) => Reply::json(wire::object(|o| wire::hook(o, view, hook, wire::HookForm::Rest))),
+            Some(hook) => {
+                let latest = context.dispatcher.latest(hook.id);
+                Reply::json(wire::object(|o| wire::hook(o, view, hook, wire::HookForm::Rest(latest))))
+            }
             None => Reply::not_found(),
         },
         _ => Reply::not_found(),
@@ -107,7 +111,7 @@ fn create(world: &mut World, body: &[u8], target: HookTarget) -> Reply {
         Ok(id) => {
             let view = world.view();
             let hook = view.state.hooks.get(&id).expect("the hook was made just now");
-            let body = wire::object(|o| wire::hook(o, view, hook, wire::HookForm::Rest));
+            let body = wire::object(|o| wire::hook(o, view, hook, wire::HookForm::Rest(None)));
             Reply::json(body).with_status(201)
         }
         Err(refused) => Reply::error(422, &format!("Validation Failed: {refused}")),

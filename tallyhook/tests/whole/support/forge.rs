@@ -1,11 +1,11 @@
 //! A fake GitHub with a past, and an App's webhook on it.
 
 use fake_github::{
-    AccountId, AccountTruth, FakeConfig, FakeGithub, HookTarget, Kind, Life, NewHook, RepoId, RepoTruth,
-    Weights,
+    AccountId, AccountTruth, FakeConfig, FakeGithub, HookTarget, Kind, Life, NewHook, NewRepository, RepoId,
+    RepoTruth, Weights,
 };
 
-use super::{SECRET, process::Service};
+use super::{SECRET, process::Service, sender::Delivery};
 
 /// A token that the forge accepts; it acts for the first owner.
 pub(crate) const TOKEN: &str = "whole-process-token";
@@ -89,6 +89,52 @@ impl Forge {
     /// One of them.
     pub(crate) fn truth(&self, id: RepoId) -> RepoTruth {
         self.fake.world(|world| world.truth(id)).unwrap()
+    }
+
+    /// A public repository of an owner that takes pushes, whatever was done to it in the past.
+    pub(crate) fn open_repository(&self, owner: usize) -> RepoTruth {
+        let first = self.truths().remove(owner).repositories.into_iter().next();
+        let id = self.fake.world(|world| match first {
+            Some(truth) if truth.archived => {
+                world.archive_repository(truth.id, false).map(|()| truth.id).unwrap()
+            }
+            Some(truth) => truth.id,
+            None => {
+                let id =
+                    world.create_repository(self.owners[owner], NewRepository::public("the-first")).unwrap();
+                world.push_commits(id, "main", 3).unwrap();
+                id
+            }
+        });
+        self.truth(id)
+    }
+
+    /// Returns when the forge's clock, which has a grain of a second, shows another one.
+    pub(crate) async fn next_second(&self) {
+        let now = || self.fake.world(|world| world.now());
+        let begun = now();
+        super::until(super::seconds(10), "the next second", async || {
+            if now() > begun { Ok(()) } else { Err("the clock stands still") }
+        })
+        .await;
+    }
+
+    /// Pushes to a repository's default branch.
+    pub(crate) fn push(&self, id: RepoId, commits: usize) {
+        let branch = self.truth(id).default_branch;
+        self.fake.world(|world| world.push_commits(id, &branch, commits)).unwrap();
+    }
+
+    /// A push that the forge tells nobody: the delivery that it would have sent.
+    pub(crate) fn untold_push(&self, id: RepoId) -> Delivery {
+        let event = self.fake.world(|world| {
+            let branch = world.truth(id).unwrap().default_branch;
+            world.push_commits(id, &branch, 1).unwrap();
+            // Where a pull request is open from this branch, it is told too.
+            let mut events = world.take_events().into_iter();
+            events.find(|event| event.event == "push").unwrap()
+        });
+        Delivery::of(&event)
     }
 
     /// Random life of the owners.

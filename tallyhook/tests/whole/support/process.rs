@@ -23,6 +23,9 @@ const START_MAX: Duration = seconds(60);
 /// A drain may take ten seconds.
 const END_MAX: Duration = seconds(30);
 
+/// So many lines of its log are shown when a test fails.
+const LINES_SHOWN: usize = 80;
+
 /// How the binary is to be started.
 #[derive(Clone)]
 pub(crate) struct Setup {
@@ -54,11 +57,24 @@ impl Setup {
         self
     }
 
+    /// With a variable that is not ours.
+    #[must_use]
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Without `TALLYHOOK_` this.
     #[must_use]
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.remove(&format!("TALLYHOOK_{name}"));
         self
+    }
+
+    /// For calls that talk to a running process.
+    #[must_use]
+    pub(crate) fn talking_to(&self, service: &Service) -> Self {
+        self.clone().with("OPS_URL", &format!("http://{}", service.ops))
     }
 
     /// Where log and store are.
@@ -198,6 +214,18 @@ impl Running {
             code: status.code(),
             stdout: self.stdout.to_the_end().await,
             stderr: self.stderr.to_the_end().await,
+        }
+    }
+}
+
+/// A test that fails shows what the child wrote last.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.stderr.text();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            eprintln!("the child's log ended with:\n{}", last.join("\n"));
         }
     }
 }

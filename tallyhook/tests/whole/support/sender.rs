@@ -56,6 +56,27 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// `X-Hub-Signature-256`.
+    fn signature(&self) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
+        mac.update(&self.body);
+        format!("sha256={}", const_hex::encode(mac.finalize().into_bytes()))
+    }
+
+    /// The headers that GitHub sends with it.
+    pub(crate) fn headers(&self) -> [(&'static str, String); 6] {
+        [
+            ("content-type", "application/json".to_owned()),
+            ("user-agent", "GitHub-Hookshot/whole".to_owned()),
+            ("x-github-event", self.event.clone()),
+            ("x-github-delivery", self.guid.clone()),
+            ("x-github-hook-id", self.hook.clone()),
+            ("x-hub-signature-256", self.signature()),
+        ]
+    }
+}
+
 impl Sender {
     pub(crate) fn new() -> Self {
         Sender { http: http_client() }
@@ -67,21 +88,11 @@ impl Sender {
         to: SocketAddr,
         delivery: &Delivery,
     ) -> Result<(u16, String), reqwest::Error> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(delivery.secret.as_bytes()).unwrap();
-        mac.update(&delivery.body);
-        let signature = format!("sha256={}", const_hex::encode(mac.finalize().into_bytes()));
-        let response = self
-            .http
-            .post(format!("http://{to}/webhooks/github"))
-            .header("content-type", "application/json")
-            .header("user-agent", "GitHub-Hookshot/whole")
-            .header("x-github-event", &delivery.event)
-            .header("x-github-delivery", &delivery.guid)
-            .header("x-github-hook-id", &delivery.hook)
-            .header("x-hub-signature-256", signature)
-            .body(delivery.body.clone())
-            .send()
-            .await?;
+        let mut request = self.http.post(format!("http://{to}/webhooks/github"));
+        for (name, value) in delivery.headers() {
+            request = request.header(name, value);
+        }
+        let response = request.body(delivery.body.clone()).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
     }
 
