@@ -29,7 +29,7 @@ use schedule::Schedule;
 /// Logs that are recorded.
 const LOGS: u64 = 16;
 /// Schedules that each is folded by.
-const SCHEDULES: u64 = 100;
+const SCHEDULES: u64 = 640;
 /// A shortcut that none of so many schedules catches would never be caught.
 const SCHEDULES_OF_SHORTCUT: u64 = 400;
 
