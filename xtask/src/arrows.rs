@@ -89,6 +89,21 @@ const ROOMS: &[Room] = &[
         never: &[],
     },
     Room { name: "fuzz", rooms: &[], never: &[] },
+    Room {
+        name: "bench",
+        rooms: &[
+            "domain",
+            "github",
+            "event-log",
+            "view-store",
+            "ingest",
+            "projector",
+            "query-api",
+            "boot",
+            "fake-github",
+        ],
+        never: &[],
+    },
     Room { name: "xtask", rooms: &[], never: &[] },
 ];
 

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what maintainers run.
 
 mod arrows;
+mod bench;
 mod command;
 mod docs;
 mod files;
@@ -42,6 +43,8 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         minutes: u64,
     },
+    /// Builds for release and measures; writes the figures of docs/BENCHMARKS.md.
+    Bench(bench::Arguments),
     /// Writes the generated pages under docs/reference.
     Docs {
         /// Fail where a page is not current, and write nothing.
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         }
         Task::Test { suites, list: false } => suites::run(&suites),
         Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Docs { check } => docs::run(check),
     }
 }

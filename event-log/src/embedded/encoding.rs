@@ -3,8 +3,11 @@
 //! `tag (1) ++ crc32c of the rest (4, little endian) ++ postcard header ++ body`. A change is a new tag, never
 //! an edit of this one.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use domain::{Millis, StreamKey};
+use lz4_flex::block::{CompressTable, compress_into_with_table};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{DedupeKey, Record};
@@ -49,25 +52,61 @@ enum Form {
     Lz4 { bytes: u64 },
 }
 
+/// What compressing a body needs beside it.
+struct Scratch {
+    table: CompressTable,
+    compressed: Vec<u8>,
+}
+
+/// Bodies up to this size share a thread's scratch; it is the bound of the small table too. A larger body has its
+/// own, so that no thread holds on to 25 MiB.
+const SCRATCH_BODY_BYTES_MAX: usize = 65_534;
+
+thread_local! {
+    /// Kept, because clearing and freeing room for the largest outcome of each body took as long as compressing
+    /// it, and the room was held for as long as the record waited.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Scratch { table: CompressTable::small(), compressed: Vec::new() }
+    }
+
+    /// The body as an lz4 block; `None` where that makes it no smaller.
+    fn compress(&mut self, body: &[u8]) -> Option<&[u8]> {
+        let bytes_max = lz4_flex::block::get_maximum_output_size(body.len());
+        if self.compressed.len() < bytes_max {
+            self.compressed.resize(bytes_max, 0);
+        }
+        let length = compress_into_with_table(body, &mut self.compressed, &mut self.table).ok()?;
+        (length < body.len()).then(|| &self.compressed[..length])
+    }
+}
+
 /// Encodes `record`, its body compressed where that makes it smaller.
 pub(super) fn encode(record: &Record) -> Vec<u8> {
-    let mut out = encode_header(record, Form::Lz4 { bytes: record.body.len() as u64 });
-    let body_at = out.len();
-    out.resize(body_at + lz4_flex::block::get_maximum_output_size(record.body.len()), 0);
-    match lz4_flex::block::compress_into(&record.body, &mut out[body_at..]) {
-        Ok(compressed) if compressed < record.body.len() => out.truncate(body_at + compressed),
-        _ => {
-            out = encode_header(record, Form::Plain);
-            out.extend_from_slice(&record.body);
-        }
+    if record.body.len() <= SCRATCH_BODY_BYTES_MAX {
+        SCRATCH.with_borrow_mut(|scratch| encode_with(scratch, record))
+    } else {
+        encode_with(&mut Scratch::new(), record)
     }
+}
+
+fn encode_with(scratch: &mut Scratch, record: &Record) -> Vec<u8> {
+    let (form, body) = match scratch.compress(&record.body) {
+        Some(compressed) => (Form::Lz4 { bytes: record.body.len() as u64 }, compressed),
+        None => (Form::Plain, &record.body[..]),
+    };
+    let mut out = encode_header(record, form, body.len());
+    out.extend_from_slice(body);
     let checksum = crc32c::crc32c(&out[PREFIX_BYTES..]);
     out[1..PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
     out
 }
 
-fn encode_header(record: &Record, body: Form) -> Vec<u8> {
-    let mut out = Vec::with_capacity(PREFIX_BYTES + HEADER_BYTES_USUAL + record.body.len());
+fn encode_header(record: &Record, body: Form, body_bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX_BYTES + HEADER_BYTES_USUAL + body_bytes);
     out.push(TAG);
     out.extend_from_slice(&[0; 4]);
     let header = Header {
