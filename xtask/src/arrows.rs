@@ -110,8 +110,8 @@ const ROOMS: &[Room] = &[
 /// Features of our crates that only these may switch on.
 const FEATURES: &[(&str, &str, &[&str], &str)] = &[
     ("github", "client", &["backfill", "fuzz", "tallyhook"], NO_FORGE),
-    ("event-log", "contract", &[], "contract suites are for tests"),
-    ("view-store", "contract", &[], "contract suites are for tests"),
+    ("event-log", "contract", &["testkit"], "contract suites are for tests"),
+    ("view-store", "contract", &["testkit"], "contract suites are for tests"),
 ];
 
 /// Complaints about arrows that the table does not have.
