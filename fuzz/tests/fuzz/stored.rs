@@ -14,27 +14,11 @@ use domain::{
 
 use crate::{mutation::Bytewise, seeds};
 
-const FAMILIES: [Family; 13] = [
-    Family::Entity,
-    Family::Member,
-    Family::View,
-    Family::RepoName,
-    Family::Directory,
-    Family::Need,
-    Family::Hidden,
-    Family::Cursor,
-    Family::DeadLetter,
-    Family::Alias,
-    Family::Epoch,
-    Family::Seen,
-    Family::Active,
-];
-
 #[test]
 fn keys() {
-    check!().with_generator((0..FAMILIES.len(), produce::<Vec<u8>>().with().len(0usize..60))).for_each(
+    check!().with_generator((0..Family::ALL.len(), produce::<Vec<u8>>().with().len(0usize..60))).for_each(
         |(family, bytes)| {
-            if let Some(key) = RowKey::decode(FAMILIES[*family], bytes) {
+            if let Some(key) = RowKey::decode(Family::ALL[*family], bytes) {
                 let written = key.encode();
                 assert_eq!(RowKey::decode(written.family, &written.bytes), Some(key));
             }

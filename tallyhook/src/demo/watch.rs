@@ -45,7 +45,7 @@ impl Watch {
                 if account["freshness"]["complete"] == true {
                     let repositories = &account["totals"]["repositories"];
                     println!(
-                        "backfill  {login}: {} repositories, {} commits, {} pull requests, {} stars after {}",
+                        "backfill  {login}: repositories {}, commits {}, pull requests {}, stars {}, after {}",
                         repositories["original"].as_u64().unwrap_or(0)
                             + repositories["forked"].as_u64().unwrap_or(0),
                         account["totals"]["commits"],
@@ -119,7 +119,7 @@ fn says(payload: &Value) -> String {
     }
     let counts = &payload["counts"];
     format!(
-        "{} commits, {} pull requests ({} open), {} stars, {} forks",
+        "commits {}, pull requests {} (open {}), stars {}, forks {}",
         counts["commits"],
         counts["pull_requests"]["total"],
         counts["pull_requests"]["open"],
