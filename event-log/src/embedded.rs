@@ -33,7 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use redb::{StorageBackend, backends::InMemoryBackend};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use self::{
     dedupe::Known,
@@ -65,6 +65,10 @@ pub const APPEND_BYTES_MAX: usize = 80 << 20;
 /// microseconds) than handing it to another thread; a larger one would hold up the executor.
 const COMPRESSED_INLINE_BYTES_MAX: usize = 256 << 10;
 
+/// How many KiB of appends above that size are there in both forms at once, as given and as stored: compressing
+/// one takes its size once more, and writing it once again. Beyond this they take turns; the largest goes alone.
+const LARGE_KIB_MAX: u32 = 32 << 10;
+
 /// A log in one file of this machine.
 ///
 /// Dropping it writes what waits, closes the file, and ends its subscriptions with [`LogError::Stop`]; it
@@ -72,6 +76,8 @@ const COMPRESSED_INLINE_BYTES_MAX: usize = 256 << 10;
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    /// Turns of large appends, in KiB.
+    large: Arc<Semaphore>,
 }
 
 impl EmbeddedLog {
@@ -142,7 +148,17 @@ impl EmbeddedLog {
                 place: shared.file.place().to_owned(),
                 cause: format!("no thread to write it: {error}"),
             })?;
-        Ok(EmbeddedLog { shared, writer: Some(thread) })
+        Ok(EmbeddedLog { shared, writer: Some(thread), large: Arc::new(Semaphore::new(LARGE_KIB_MAX as usize)) })
+    }
+
+    /// Waits for the turn of an append of this size, which it has until it is written; small ones need none.
+    async fn turn(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        if bytes <= COMPRESSED_INLINE_BYTES_MAX {
+            return None;
+        }
+        let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(LARGE_KIB_MAX);
+        let turn = Arc::clone(&self.large).acquire_many_owned(kib).await;
+        Some(turn.expect("the semaphore is never closed"))
     }
 
     /// Gives each record its partition and its stored form.
@@ -187,9 +203,10 @@ impl EventLog for EmbeddedLog {
         }
         let since = Instant::now();
         let room = self.shared.queue.reserve(bytes)?;
+        let turn = self.turn(bytes).await;
         let (records, room) = self.encode(records, bytes, room).await?;
         let (reply, outcome) = oneshot::channel();
-        room.submit(Waiting { records, key, since, reply })?;
+        room.submit(Waiting { records, key, since, reply, _turn: turn })?;
         outcome.await.unwrap_or_else(|_| {
             Err(AppendError::Stop("the log's writing thread ended by a fault of its own".to_owned()))
         })

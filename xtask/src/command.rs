@@ -1,7 +1,7 @@
 //! Runs a command from the root of the workspace.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -63,6 +63,7 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 }
 
 fn shown(command: &Command) -> String {
-    let words = std::iter::once("cargo".into()).chain(command.get_args().map(|word| word.to_string_lossy()));
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = [program].into_iter().chain(command.get_args()).map(|word| word.to_string_lossy());
     words.collect::<Vec<_>>().join(" ")
 }

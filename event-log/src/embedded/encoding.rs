@@ -58,13 +58,13 @@ struct Scratch {
     compressed: Vec<u8>,
 }
 
-/// Bodies up to this size share a thread's scratch; it is the bound of the small table too. A larger body has its
-/// own, so that no thread holds on to 25 MiB.
+/// Bodies up to this size share a thread's scratch; it is the bound of the small table too. A larger body is
+/// compressed where it will lie, so that no thread holds on to 25 MiB.
 const SCRATCH_BODY_BYTES_MAX: usize = 65_534;
 
 thread_local! {
-    /// Kept, because clearing and freeing room for the largest outcome of each body took as long as compressing
-    /// it, and the room was held for as long as the record waited.
+    /// Kept, so that a record that waits holds its stored bytes alone, and not room for the largest outcome of
+    /// compressing its body.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
@@ -89,8 +89,36 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
     if record.body.len() <= SCRATCH_BODY_BYTES_MAX {
         SCRATCH.with_borrow_mut(|scratch| encode_with(scratch, record))
     } else {
-        encode_with(&mut Scratch::new(), record)
+        encode_large(record)
     }
+}
+
+/// Compresses where the outcome will lie: a scratch beside it would take as much memory as the body once more.
+fn encode_large(record: &Record) -> Vec<u8> {
+    let body = &record.body;
+    let bytes_max = lz4_flex::block::get_maximum_output_size(body.len());
+    let mut out = encode_header(record, Form::Lz4 { bytes: body.len() as u64 }, bytes_max);
+    let header_bytes = out.len();
+    out.resize(header_bytes + bytes_max, 0);
+    match compress_into_with_table(body, &mut out[header_bytes..], &mut CompressTable::large()) {
+        Ok(length) if length < body.len() => {
+            out.truncate(header_bytes + length);
+            out.shrink_to_fit();
+        }
+        _ => {
+            out.clear();
+            out = write_header(record, Form::Plain, out);
+            out.extend_from_slice(body);
+        }
+    }
+    seal(&mut out);
+    out
+}
+
+/// Puts the checksum in its place.
+fn seal(out: &mut [u8]) {
+    let checksum = crc32c::crc32c(&out[PREFIX_BYTES..]);
+    out[1..PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
 }
 
 fn encode_with(scratch: &mut Scratch, record: &Record) -> Vec<u8> {
@@ -100,13 +128,16 @@ fn encode_with(scratch: &mut Scratch, record: &Record) -> Vec<u8> {
     };
     let mut out = encode_header(record, form, body.len());
     out.extend_from_slice(body);
-    let checksum = crc32c::crc32c(&out[PREFIX_BYTES..]);
-    out[1..PREFIX_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    seal(&mut out);
     out
 }
 
 fn encode_header(record: &Record, body: Form, body_bytes: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(PREFIX_BYTES + HEADER_BYTES_USUAL + body_bytes);
+    write_header(record, body, Vec::with_capacity(PREFIX_BYTES + HEADER_BYTES_USUAL + body_bytes))
+}
+
+/// Into an empty buffer, whose room is used.
+fn write_header(record: &Record, body: Form, mut out: Vec<u8>) -> Vec<u8> {
     out.push(TAG);
     out.extend_from_slice(&[0; 4]);
     let header = Header {

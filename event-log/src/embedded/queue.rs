@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::offsets::{CommitReply, Offsets, Unsaved};
 use crate::{
@@ -46,6 +46,8 @@ pub(super) struct Waiting {
     pub(super) key: Option<DedupeKey>,
     pub(super) since: Instant,
     pub(super) reply: AppendReply,
+    /// Of a large append; the next one's begins when this is dropped.
+    pub(super) _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What the writing thread takes at once.
