@@ -8,6 +8,8 @@ mod profile;
 mod pulls;
 mod repositories;
 mod repository;
+#[cfg(test)]
+mod tests;
 
 use domain::{AccountId, NeedKey, RepoId, StreamKey, Version, entity::repository::Repository};
 use github::client::RepoPath;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AccountId, Asked, CommitId, Epoch, Event, Ledger, Millis, NeedKey, RepoId, Row, RowKey, Second, Stamp,
-    StreamKey, Told, Version, ViewKey,
-    directory::{Directory, DirectoryState, HiddenRow, RepoName},
+    AccountId, Asked, CommitId, Epoch, Event, Forge, Ledger, Millis, NeedKey, RepoId, Row, RowKey, Second,
+    Stamp, StreamKey, Told, Version, ViewKey,
+    directory::{Alias, Directory, DirectoryState, HiddenRow, RepoName},
     event::{
         CommitsReading, HiddenWhy, OwnerReading, ProfileReading, PullReading, PullState, Push,
         RepositoryReading, TrackedBy,
@@ -385,6 +385,19 @@ fn a_renamed_account_shows_its_new_login_everywhere() {
     assert_eq!(bench.open_needs(), [NeedKey::Profile], "a payload with another login is asked about");
 }
 
+/// Answers that name a login arrive in the streams of several accounts, whose versions do not compare.
+#[test]
+fn a_login_means_what_the_newest_answer_said_by_the_forges_time() {
+    let mut bench = Bench::new();
+    let version = |bench: &Bench| bench.rows[&RowKey::Alias(Forge::GitHub, "octo".into())].version;
+    bench.deliver(seen(repository(1, "Hello", 100)));
+    assert_eq!(version(&bench), Version::LEAST, "any answer beats a payload");
+    bench.answer(300, vec![profile("octo")]);
+    assert_eq!(version(&bench), Alias::version(Second(300)));
+    bench.answer(200, vec![profile("octo")]);
+    assert_eq!(version(&bench), Alias::version(Second(300)), "an older answer that came later");
+}
+
 #[test]
 fn a_muted_account_is_folded_but_asked_for_nothing() {
     let mut bench = settled();
@@ -392,7 +405,9 @@ fn a_muted_account_is_folded_but_asked_for_nothing() {
     assert_eq!(bench.directory().state, DirectoryState::Muted);
     bench.deliver(pushed(14, 15, Some(1), 120));
     assert_eq!(bench.directory().state, DirectoryState::Muted, "a delivery does not end a mute");
-    assert_eq!(bench.open_needs(), []);
+    let renamed = RepositoryReading { owner: Some(owner("octa")), ..repository(1, "Hello", 121) };
+    bench.deliver(seen(renamed));
+    assert_eq!(bench.open_needs(), [], "nor does a doubt about the account itself");
     bench.fold(Told::Command, vec![Event::Tracked(TrackedBy::Person)]);
     assert_eq!(bench.directory().state, DirectoryState::Kept);
     assert!(bench.open_needs().contains(&NeedKey::Commits(RepoId::github(1))));
@@ -420,6 +435,7 @@ fn a_contradicted_list_is_read_again() {
     let repo = RepoId::github(1);
     bench.answer(120, vec![Event::PullCount { repo, total: 3, newest: 3 }]);
     assert_eq!(bench.open_needs(), [NeedKey::Pulls(repo)]);
+    assert!(!bench.payload().1, "until then the number is in doubt");
     let late = PullReading { repo, number: 3, state: PullState::Open, updated_at: Second(119) };
     bench.deliver(vec![Event::Pull(late)]);
     assert_eq!(bench.open_needs(), [], "the delivery on its way explained it");

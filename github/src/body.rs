@@ -175,6 +175,19 @@ mod tests {
         assert_eq!(verified.by().name(), "current");
     }
 
+    /// Bodies that read alike are signed differently: the bytes count, not what they say.
+    #[test]
+    fn json_is_checked_as_sent_and_not_as_it_reads() {
+        let (spaced, dense) = (b"{ \"b\": 1,\n  \"a\": 1.0 }\n".as_slice(), br#"{"a":1.0,"b":1}"#.as_slice());
+        for (signed_body, sent, fits) in
+            [(spaced, spaced, true), (dense, dense, true), (dense, spaced, false)]
+        {
+            let mut body = signed(ContentKind::Json, signed_body);
+            body.push(Bytes::from_static(sent)).unwrap();
+            assert_eq!(body.finish().is_some(), fits);
+        }
+    }
+
     #[test]
     fn a_changed_body_is_never_readable() {
         let mut body = signed(ContentKind::Json, b"{}");

@@ -218,3 +218,42 @@ impl Account {
         self.list_check.changed_at = stamp.version;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{id::AccountId, version::Epoch};
+
+    fn answer(offset: u64, asked_at: u64) -> Stamp {
+        let asked =
+            Asked { asked_at: Version::new(Epoch::FIRST, asked_at), asked_ms: Millis(0), date: Second(100) };
+        let version = Version::new(Epoch::FIRST, offset);
+        Stamp { version, received_at: Millis(0), told: Told::Answer(asked) }
+    }
+
+    #[test]
+    fn an_account_that_was_gone_is_back_only_by_an_answer_asked_later() {
+        let owner = OwnerReading {
+            id: AccountId::github(9),
+            login: "octo".into(),
+            kind: None,
+            url: None,
+            avatar_url: None,
+        };
+        let profile = ProfileReading {
+            owner,
+            name: None,
+            email: None,
+            followers: None,
+            public_gists: None,
+            public_repos: None,
+            as_of: None,
+        };
+        let mut account = Account::default();
+        account.gone(&answer(5, 4));
+        account.answered(&profile, &answer(6, 4));
+        assert!(account.hidden.is_some(), "asked before it was known to be gone");
+        account.answered(&profile, &answer(7, 6));
+        assert_eq!(account.hidden, None);
+    }
+}

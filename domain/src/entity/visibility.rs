@@ -200,3 +200,75 @@ impl Visibility {
         Turn::Hid
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Asked,
+        time::Millis,
+        version::{Epoch, Version},
+    };
+
+    const HIDDEN_AT: Second = Second(100);
+
+    fn delivery(offset: u64) -> Stamp {
+        Stamp { version: Version::new(Epoch::FIRST, offset), received_at: Millis(0), told: Told::Delivery }
+    }
+
+    fn answer(offset: u64, asked_at: u64, date: Second) -> Stamp {
+        let asked = Asked { asked_at: Version::new(Epoch::FIRST, asked_at), asked_ms: Millis(0), date };
+        Stamp { told: Told::Answer(asked), ..delivery(offset) }
+    }
+
+    /// Public since record 1, then hidden by record 5.
+    fn hidden(why: HiddenWhy) -> Visibility {
+        let mut visibility = Visibility::Unknown;
+        visibility.read(false, Some(Second(90)), &delivery(1));
+        assert_eq!(visibility.hidden(why, HIDDEN_AT, &delivery(5)), Turn::Hid);
+        visibility
+    }
+
+    #[test]
+    fn only_a_newer_publication_reopens() {
+        for (at, turn) in [(99, Turn::Stayed), (100, Turn::Stayed), (101, Turn::Reopened)] {
+            let mut visibility = hidden(HiddenWhy::Private);
+            assert_eq!(visibility.published(Second(at), &delivery(6)), turn, "published at {at}");
+            assert_eq!(visibility.is_public(), turn == Turn::Reopened);
+        }
+    }
+
+    #[test]
+    fn an_answer_reopens_only_if_it_was_asked_after_the_hiding() {
+        for why in [HiddenWhy::Private, HiddenWhy::Deleted, HiddenWhy::Gone, HiddenWhy::Installation] {
+            let mut visibility = hidden(why);
+            let newer = Some(Second(110));
+            assert_eq!(visibility.read(false, newer, &answer(6, 4, Second(111))), Turn::Stayed, "{why:?}");
+            assert_eq!(visibility.read(false, newer, &answer(7, 5, Second(111))), Turn::Reopened, "{why:?}");
+        }
+    }
+
+    /// A repository that is not changed while it is away has an old `updated_at` when it is back.
+    #[test]
+    fn what_was_gone_needs_no_newer_time_and_what_was_private_does() {
+        for (why, turn) in [(HiddenWhy::Gone, Turn::Reopened), (HiddenWhy::Private, Turn::Stayed)] {
+            let mut visibility = hidden(why);
+            assert_eq!(visibility.read(false, Some(HIDDEN_AT), &answer(7, 6, Second(120))), turn, "{why:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_hides_only_if_it_was_asked_after_the_publication() {
+        for (asked_at, turn) in [(5, Turn::Stayed), (6, Turn::Hid)] {
+            let mut visibility = hidden(HiddenWhy::Private);
+            visibility.published(Second(110), &delivery(6));
+            let gone = answer(7, asked_at, Second(120));
+            assert_eq!(
+                visibility.lost(HiddenWhy::Gone, Some(Second(120)), &gone),
+                turn,
+                "asked at {asked_at}"
+            );
+            assert_eq!(visibility.is_hidden(), turn == Turn::Hid);
+        }
+    }
+}

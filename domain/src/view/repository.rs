@@ -122,7 +122,8 @@ fn pull_figures(repo: &Repository, states: &PullStates) -> PullFigures {
             closed: Some(counts.closed),
         };
     }
-    let total = repo.pulls.counted.map(|counted| counted.total + states.known_above(counted.newest));
+    let total =
+        repo.pulls.counted.map(|counted| counted.total.saturating_add(states.known_above(counted.newest)));
     PullFigures { total, ..PullFigures::default() }
 }
 

@@ -1,9 +1,15 @@
 //! Records that cannot be folded: kept, told, and given another chance; nothing else waits for them.
 
-use domain::{Event, NeedKey, StreamKey, directory::DeadLetter, record::GITHUB_DELIVERY};
+use domain::{
+    AccountId, Asked, Event, Millis, NeedKey, RepoId, RowKey, Second, StreamKey, Version, ViewKey,
+    directory::{DeadLetter, RepoName},
+    event::{CommitsReading, OwnerReading, Push, RepositoryReading, TrackedBy},
+    record::{ANSWER, Answer, GITHUB_DELIVERY},
+};
 use event_log::Record;
 use github::headers;
 use testkit::stage::Stage;
+use view_store::ViewStore as _;
 
 use crate::scene::{Scene, page, records};
 
@@ -93,4 +99,62 @@ async fn a_dead_letter_that_is_tried_again_ends_and_what_fails_again_is_a_new_on
     assert_eq!(states, [(true, true), (false, false)], "{letters:?}");
     stage.restart().await;
     assert_eq!(stage.rows().dead_letters().await, letters);
+}
+
+/// A count that no repository has: one more overflows, on which a debug build panics.
+#[tokio::test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build panics when a number overflows")]
+async fn a_record_on_which_the_fold_panics_is_a_dead_letter_and_the_next_one_is_folded() {
+    let (account, repo) = (AccountId::github(41), RepoId::github(1000));
+    let stream = StreamKey::Account(account);
+    let (head, after) = ("1".repeat(40).parse().unwrap(), "2".repeat(40).parse().unwrap());
+    let owner = OwnerReading { id: account, login: "octo".into(), kind: None, url: None, avatar_url: None };
+    let reading = |name: &'static str, at| {
+        let owner = Some(owner.clone());
+        let (name, private, updated_at) = (Some(name.into()), Some(false), Some(Second(at)));
+        let reading = RepositoryReading { owner, name, private, updated_at, ..RepositoryReading::of(repo) };
+        Event::Repository(Box::new(reading))
+    };
+    let counted = Event::Commits(CommitsReading {
+        repo,
+        branch: "main".into(),
+        head: Some(head),
+        count: u64::MAX,
+        pushed_at: Some(Second(50)),
+    });
+    let push = Event::Push(Push {
+        repo,
+        branch: Some("main".into()),
+        default_branch: Some("main".into()),
+        before: Some(head),
+        after: Some(after),
+        added: Some(1),
+        pushed_at: Some(Second(60)),
+    });
+    let stage = Stage::new().await;
+    let record = |at: i64, events| {
+        let asked = Asked { asked_at: Version::LEAST, asked_ms: Millis(0), date: Second(at) };
+        let body = Answer { asked, events, cursors: Vec::new() }.encode();
+        stage.record(stream, ANSWER, Millis(at * 1000), body)
+    };
+    stage.append(vec![record(50, vec![Event::Tracked(TrackedBy::Person), reading("a", 50), counted])]).await;
+    // In one batch: what was folded before it in the same batch is not lost with it.
+    stage
+        .append(vec![
+            record(55, vec![reading("b", 55)]),
+            record(60, vec![push]),
+            record(70, vec![Event::RenamedFrom { repo, name: "z".into(), at: Second(70) }]),
+        ])
+        .await;
+
+    let letters = stage.rows().dead_letters().await;
+    let told = reasons(&letters);
+    assert!(told.len() == 1 && told[0].1.contains("panicked"), "{told:?}");
+    let open = stage.open_needs().await;
+    assert!(open.iter().any(|(of, key, _)| *of == stream && *key == NeedKey::Everything), "{open:?}");
+    let shown = stage.view(account, ViewKey::Repository(repo)).await.unwrap();
+    assert_eq!(shown.json()["repository"]["full_name"], "octo/b");
+    assert_eq!(shown.json()["counts"]["commits"], u64::MAX);
+    let row = stage.store().get(&RowKey::RepoName(account, "z".to_owned())).await.unwrap();
+    assert_eq!(RepoName::decode(&row.unwrap().value), Ok(RepoName::Is(repo)), "the next one");
 }

@@ -1,5 +1,7 @@
 //! `GET /v1/accounts/{login}/repos`: pages, their links, and what they say of themselves.
 
+use std::time::Duration;
+
 use domain::{Event, NeedKey, RepoId, event::TrackedBy};
 use serde_json::{Value, json};
 
@@ -170,4 +172,34 @@ async fn missing_parts_are_named_a_hundred_at_most() {
     let page = bench.get(&format!("{PATH}?per_page=100")).await.json();
     assert_eq!(page["repositories"].as_array().unwrap().len(), 60);
     assert_eq!(page["freshness"]["missing"].as_array().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn links_count_what_there_is_now() {
+    let bench = five().await;
+    let first = format!("{PATH}?per_page=2");
+    let to = |page: usize| Some(format!("{PATH}?page={page}&per_page=2").replace("octo", "Octo"));
+    assert_eq!(link(&bench.get(&first).await, "last"), to(3));
+    OCTO.hide(&bench, 5).await;
+    assert_eq!(link(&bench.get(&first).await, "last"), to(2));
+    bench.answer(OCTO.stream(), OCTO.everything_about(6, "foxtrot", 1)).await;
+    assert_eq!(link(&bench.get(&first).await, "last"), to(3));
+}
+
+#[tokio::test]
+async fn a_page_is_checked_when_the_list_is_checked_too() {
+    let bench = five().await;
+    bench.pass(Duration::from_secs(60));
+    let repositories = FIVE.iter().flat_map(|(number, name)| OCTO.everything_about(*number, name, 10));
+    bench.answer(OCTO.stream(), repositories.collect()).await;
+    let before = bench.get(PATH).await;
+    assert_eq!(
+        before.header("tallyhook-checked-at"),
+        "2026-11-21T10:00:00Z",
+        "the list was not checked again"
+    );
+    bench.answer(OCTO.stream(), OCTO.listed(TrackedBy::Person)).await;
+    let after = bench.get(PATH).await;
+    assert_eq!(after.header("tallyhook-checked-at"), "2026-11-21T10:01:00Z");
+    assert_eq!(after.header("etag"), before.header("etag"));
 }

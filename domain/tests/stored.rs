@@ -1,0 +1,240 @@
+//! The bytes of every row that this crate stores, frozen: rows of an older release are read by them. A change
+//! of shape is a new tag and a new sample, never an edit of these (design invariant 11).
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+
+use bytes::Bytes;
+use domain::{
+    AccountId, CommitId, Epoch, Millis, RepoId, Second, Stamp, Told, Version,
+    codec::DecodeError,
+    directory::{Alias, DeadLetter, Directory, DirectoryState, HiddenRow, RepoName},
+    entity::{
+        account::{Account, Keeping, Profile},
+        check::Check,
+        commits::{Commits, Pair},
+        dated::Dated,
+        door::Door,
+        doubt::Doubt,
+        gauge::Gauge,
+        languages::{Due, Languages},
+        login::{Found, Login},
+        pulls::{PullBucket, PullTotals, PullsCounted},
+        repository::{Facts, HtmlUrl, Repository},
+        visibility::{Hidden, Visibility},
+    },
+    event::{HiddenWhy, PullState, TrackedBy},
+    need::Need,
+    view::body::{Body, Meta, Stored},
+};
+
+fn version(offset: u64) -> Version {
+    Version::new(Epoch::FIRST, offset)
+}
+
+fn dated<T>(value: T, at: i64) -> Option<Dated<T>> {
+    Some(Dated { value, at: Second(at) })
+}
+
+fn doubt(offset: u64) -> Option<Doubt> {
+    Some(Doubt { raised_at: version(offset), first_ms: Millis(3), last_ms: Millis(4) })
+}
+
+fn gauge(value: u64) -> Option<Gauge> {
+    Some(Gauge { value, at: Second(60), doubt: doubt(value) })
+}
+
+fn check(offset: u64, refused: Option<u16>) -> Check {
+    Check { changed_at: version(offset), asked_at: version(offset + 1), checked_ms: Millis(70), refused }
+}
+
+fn account() -> Account {
+    Account {
+        keeping: Keeping::Kept { by: TrackedBy::Settings, since_ms: Millis(5) },
+        read_ms: Millis(6),
+        profile: Profile {
+            login: Some("octocat".into()),
+            kind: Some("User".into()),
+            name: Some("The Octocat".into()),
+            url: Some("https://forge.test/octocat".into()),
+            avatar_url: Some("https://forge.test/o.png".into()),
+            email: Some("octocat@forge.test".into()),
+            followers: Some(7),
+            public_gists: Some(8),
+            as_of: Second(9),
+            answered: Some((Second(10), version(11))),
+        },
+        profile_check: check(12, None),
+        profile_doubt: doubt(13),
+        list_check: check(14, Some(403)),
+        listed_since: Some(version(15)),
+        list_doubt: doubt(16),
+        unreadable: doubt(17),
+        check_wanted: doubt(18),
+        hidden: Some((HiddenWhy::Moved(AccountId::github(19)), version(20))),
+    }
+}
+
+fn repository() -> Repository {
+    let head: CommitId = "7638417db6d59f3c431d3e1f261cc637155684cd".parse().unwrap();
+    Repository {
+        born_at: version(1),
+        born_ms: Millis(2),
+        told_ms: Millis(3),
+        visibility: Visibility::Hidden(Hidden {
+            why: HiddenWhy::Private,
+            at: Second(4),
+            version: version(5),
+            doubt: doubt(6),
+        }),
+        facts: Facts {
+            name: dated("hello".into(), 7),
+            former_names: vec![Dated { value: "hallo".into(), at: Second(8) }],
+            url: dated(HtmlUrl::Under("https://forge.test".into()), 9),
+            fork: dated(false, 10),
+            archived: dated(true, 11),
+            default_branch: dated("main".into(), 12),
+            description: dated(Some("greets".into()), 13),
+            license: dated(None, 14),
+            topics: dated(vec!["web".into()], 15),
+            created_at: Some(Second(16)),
+            updated_at: Some(Second(17)),
+            pushed_at: Some(Second(18)),
+            doubt: doubt(19),
+        },
+        stars: gauge(20),
+        forks: gauge(21),
+        open_issues: gauge(22),
+        watchers: dated(23, 24),
+        commits: Commits {
+            pair: Some(Pair { branch: "main".into(), head, count: 25 }),
+            pushed_at: Second(26),
+            moved_at: version(27),
+            answered_at: version(28),
+            doubt: doubt(29),
+        },
+        pulls: PullTotals {
+            counted: Some(PullsCounted {
+                total: 30,
+                newest: 31,
+                asked_at: version(32),
+                asked_ms: Millis(33),
+            }),
+            listed_since: Some(version(34)),
+            doubt: doubt(35),
+        },
+        languages: Languages {
+            bytes: Some(Arc::new(BTreeMap::from([("C".into(), 36), ("Rust".into(), 37)]))),
+            at: Second(38),
+            answered_at: version(39),
+            due: Some(Due {
+                raised_at: version(40),
+                first_ms: Millis(41),
+                not_before: Millis(42),
+                is_second: true,
+            }),
+        },
+        facts_check: check(43, None),
+        asked_alone_at: version(45),
+        commits_check: check(46, Some(409)),
+        pulls_check: check(48, None),
+        languages_check: check(50, Some(451)),
+        as_of: Second(52),
+    }
+}
+
+fn pulls() -> PullBucket {
+    let mut bucket = PullBucket::default();
+    let stamp = Stamp { version: version(9), received_at: Millis(8), told: Told::Delivery };
+    for (number, state, at) in [
+        (1, PullState::Open, 5),
+        (2, PullState::Merged, 6),
+        (3, PullState::Closed, 7),
+        (4, PullState::Open, 7),
+        (4, PullState::Closed, 7),
+    ] {
+        bucket.read(number, state, Second(at), &stamp);
+    }
+    bucket
+}
+
+/// Rows as they were written by every release so far; `check` also reads them back.
+struct Frozen(Vec<String>);
+
+impl Frozen {
+    fn check<T: PartialEq + Debug>(
+        &mut self,
+        name: &str,
+        rows: &[T],
+        encode: impl Fn(&T) -> Vec<u8>,
+        decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) {
+        for row in rows {
+            let bytes = encode(row);
+            assert_eq!(decode(&bytes).as_ref(), Ok(row), "{name}");
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.0.push(format!("{name} {hex}"));
+        }
+    }
+}
+
+#[test]
+fn stored_rows_are_frozen_and_read_back() {
+    let mut frozen = Frozen(Vec::new());
+    let muted = Account { keeping: Keeping::Muted, ..Account::default() };
+    frozen.check("account", &[account(), muted], Account::encode, Account::decode);
+    let stamp = Stamp { version: version(1), received_at: Millis(2), told: Told::Delivery };
+    let public = Visibility::Public { at: Second(3), since: version(4) };
+    let new = Repository { visibility: public, ..Repository::new(&stamp) };
+    frozen.check("repository", &[repository(), new], Repository::encode, Repository::decode);
+    frozen.check("pulls", &[pulls()], PullBucket::encode, PullBucket::decode);
+    let found =
+        Found { account: Some(AccountId::github(583_231)), asked_at: version(2), asked_ms: Millis(3) };
+    let login =
+        Login { typed: "OctoCat".into(), by: TrackedBy::Read, wanted_at: version(1), found: Some(found) };
+    frozen.check("login", &[login], Login::encode, Login::decode);
+    frozen.check("door", &[Door { opened_ms: Millis(77) }], Door::encode, Door::decode);
+    let open = Need::Open { is_doubt: true, raised_at: version(6), not_before: Millis(7) };
+    frozen.check("need", &[open, Need::Met], Need::encode, Need::decode);
+    let alias = Alias { account: AccountId::github(583_231) };
+    frozen.check("alias", &[alias], Alias::encode, Alias::decode);
+    let moved = RepoName::Moved { repo: RepoId::github(7), to: AccountId::github(8) };
+    let names = [RepoName::Is(RepoId::github(7)), moved, RepoName::Nothing];
+    frozen.check("name", &names, RepoName::encode, RepoName::decode);
+    let directory = Directory {
+        state: DirectoryState::Dropped,
+        login: Some("octocat".into()),
+        by: Some(TrackedBy::Person),
+        since_ms: Millis(1),
+        read_ms: Millis(2),
+        listed: true,
+        complete: false,
+        checked_ms: Some(Millis(3)),
+        repositories: 4,
+    };
+    frozen.check("directory", &[directory], Directory::encode, Directory::decode);
+    frozen.check("hidden", &[HiddenRow { hidden: true }], HiddenRow::encode, HiddenRow::decode);
+    let dead = DeadLetter::Dead {
+        id: "72d3162e".into(),
+        kind: "github.delivery push".into(),
+        partition: 3,
+        offset: 4,
+        received_ms: Millis(5),
+        reason: "not a body".into(),
+    };
+    frozen.check("dead letter", &[dead, DeadLetter::Ended], DeadLetter::encode, DeadLetter::decode);
+    let meta = Meta {
+        hash: 1,
+        length: 2,
+        as_of: Second(3),
+        checked_ms: Some(Millis(4)),
+        complete: true,
+        name: "octocat".into(),
+    };
+    // What stands in for the payload: how that is compressed is no promise.
+    let body = Stored::Body(Body { meta, gzip: Bytes::from_static(b"gzip") });
+    let decode = |bytes: &[u8]| Stored::decode(&Bytes::copy_from_slice(bytes));
+    frozen.check("view", &[body, Stored::Gone], |view| view.encode().to_vec(), decode);
+    frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
+    insta::assert_snapshot!(frozen.0.join("\n"));
+}
