@@ -148,7 +148,11 @@ impl EmbeddedLog {
                 place: shared.file.place().to_owned(),
                 cause: format!("no thread to write it: {error}"),
             })?;
-        Ok(EmbeddedLog { shared, writer: Some(thread), large: Arc::new(Semaphore::new(LARGE_KIB_MAX as usize)) })
+        Ok(EmbeddedLog {
+            shared,
+            writer: Some(thread),
+            large: Arc::new(Semaphore::new(LARGE_KIB_MAX as usize)),
+        })
     }
 
     /// Waits for the turn of an append of this size, which it has until it is written; small ones need none.

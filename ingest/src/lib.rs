@@ -61,7 +61,9 @@ pub struct IngestLimits {
 impl Default for IngestLimits {
     fn default() -> Self {
         IngestLimits {
-            bytes_in_flight_max: 256 << 20,
+            // The log and the projector hold one of the largest in other forms too, which comes to about 100 MiB:
+            // together it stays below 256 MiB, whatever is sent.
+            bytes_in_flight_max: 128 << 20,
             requests_in_flight_max: 10_000,
             body_timeout: Duration::from_secs(30),
             append_timeout: Duration::from_secs(8),

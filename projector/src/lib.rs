@@ -25,6 +25,7 @@ use view_store::{Hints, ViewStore};
 
 pub use metrics::Metrics;
 pub use progress::{Progress, ProgressReader};
+pub use seen::recognise;
 
 /// Why the projector ended before it was told to; the sentence names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]

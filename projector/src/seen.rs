@@ -5,7 +5,7 @@
 //! last folded record (design §4).
 
 use domain::{Epoch, Row, RowKey, Version};
-use event_log::{Assignment, Bounds, EventLog, Limit, LogError, Position, Record};
+use event_log::{Assignment, Bounds, EventLog, Limit, LogError, Partition, Position, Record};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use view_store::ViewStore;
@@ -40,6 +40,20 @@ pub(crate) fn checksum(record: &Record) -> u32 {
     crc32c::crc32c_append(head, &record.body)
 }
 
+/// Checks for every partition that the log is the one that the store was folded from. A process that also takes
+/// deliveries in asks this first: what it acknowledged into another log would be gone with that log.
+///
+/// # Errors
+/// When it is not, or one of them can no longer be used.
+pub async fn recognise(log: &dyn EventLog, store: &dyn ViewStore) -> Result<(), Stopped> {
+    // Who starts may be ended at any moment: there is nothing to finish.
+    let shutdown = CancellationToken::new();
+    for bounds in until_done("reading the log's bounds", &shutdown, || log.bounds()).await? {
+        last_seen(bounds.partition, log, store, &shutdown).await?;
+    }
+    Ok(())
+}
+
 /// Checks that the log is the one that the store was folded from, and says where to go on.
 pub(crate) async fn start_of(
     assignment: &Assignment,
@@ -48,13 +62,24 @@ pub(crate) async fn start_of(
     store: &dyn ViewStore,
     shutdown: &CancellationToken,
 ) -> Result<u64, Stopped> {
-    let partition = assignment.partition;
-    let key = RowKey::Seen(partition.0);
-    let row = until_done("reading the last folded record", shutdown, || store.get(&key)).await?;
-    let Some(row) = row else {
+    let Some(seen) = last_seen(assignment.partition, log, store, shutdown).await? else {
         // A new store, or one that was moved away: all of the log, whatever was committed.
         return Ok(bounds.start);
     };
+    // A store older than the group's commit was restored: what is between was never folded into it.
+    Ok(assignment.committed.unwrap_or(bounds.start).clamp(bounds.start, seen.offset + 1))
+}
+
+/// The last folded record of a partition, which the log still holds; none in a new store.
+async fn last_seen(
+    partition: Partition,
+    log: &dyn EventLog,
+    store: &dyn ViewStore,
+    shutdown: &CancellationToken,
+) -> Result<Option<Seen>, Stopped> {
+    let key = RowKey::Seen(partition.0);
+    let row = until_done("reading the last folded record", shutdown, || store.get(&key)).await?;
+    let Some(row) = row else { return Ok(None) };
     let seen: Seen = domain::codec::decode(TAG, &row.value).map_err(|error| {
         Stopped(format!("the store's row of partition {} cannot be read: {error}", partition.0))
     })?;
@@ -64,14 +89,13 @@ pub(crate) async fn start_of(
     let is_same = found.first().is_some_and(|(position, record)| {
         position.offset == seen.offset && checksum(record) == seen.checksum
     });
-    if !is_same {
-        return Err(Stopped(format!(
-            "the log is not the one that the store was folded from: record {at} is {}. If the log was restored or \
-             replaced for good, move state.redb away; it is rebuilt from the log at the next start. If not, \
-             bring the right log.redb back",
-            if found.is_empty() { "missing" } else { "another one" }
-        )));
+    if is_same {
+        return Ok(Some(seen));
     }
-    // A store older than the group's commit was restored: what is between was never folded into it.
-    Ok(assignment.committed.unwrap_or(bounds.start).clamp(bounds.start, seen.offset + 1))
+    Err(Stopped(format!(
+        "the log is not the one that the store was folded from: record {at} is {}. If the log was restored or \
+         replaced for good, move state.redb away; it is rebuilt from the log at the next start. If not, \
+         bring the right log.redb back",
+        if found.is_empty() { "missing" } else { "another one" }
+    )))
 }

@@ -5,8 +5,10 @@
 mod budget;
 mod commands;
 mod demo;
+mod disks;
 mod faults;
 mod first_contact;
+mod hostile;
 mod kill;
 mod live;
 mod moves;

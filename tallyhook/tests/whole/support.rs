@@ -3,10 +3,14 @@
 
 pub(crate) mod forge;
 pub(crate) mod lies;
+pub(crate) mod load;
+pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod reader;
+pub(crate) mod room;
 pub(crate) mod sender;
 pub(crate) mod truth;
+pub(crate) mod wire;
 
 use std::{
     fmt::Debug,

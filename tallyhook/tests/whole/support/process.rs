@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Method;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -31,12 +32,14 @@ const LINES_SHOWN: usize = 80;
 pub(crate) struct Setup {
     folder: PathBuf,
     variables: BTreeMap<String, String>,
+    /// Shell words that come before the binary's own, and run it in their place.
+    wrapper: Option<String>,
 }
 
 impl Setup {
     /// In a folder of its own, on free ports, knowing no forge.
     pub(crate) fn new(folder: &Path) -> Self {
-        let setup = Setup { folder: folder.to_owned(), variables: BTreeMap::new() };
+        let setup = Setup { folder: folder.to_owned(), variables: BTreeMap::new(), wrapper: None };
         setup
             .with("DATA_DIR", folder.join("data").to_str().unwrap())
             .with("LOG_FORMAT", "json")
@@ -71,6 +74,14 @@ impl Setup {
         self
     }
 
+    /// Run by a shell by way of these words, such as `exec nice`: they must become the binary, whose own words
+    /// follow as `"$@"`.
+    #[must_use]
+    pub(crate) fn through(mut self, wrapper: &str) -> Self {
+        self.wrapper = Some(wrapper.to_owned());
+        self
+    }
+
     /// For calls that talk to a running process.
     #[must_use]
     pub(crate) fn talking_to(&self, service: &Service) -> Self {
@@ -83,7 +94,15 @@ impl Setup {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyhook"));
+        let binary = env!("CARGO_BIN_EXE_tallyhook");
+        let mut command = match &self.wrapper {
+            None => Command::new(binary),
+            Some(wrapper) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", wrapper, "sh", binary]);
+                shell
+            }
+        };
         command
             .args(arguments)
             .env_clear()
@@ -194,9 +213,14 @@ pub(crate) struct Running {
 impl Running {
     /// Sends a signal, such as `TERM`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the child runs").to_string();
+        let id = self.id().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap();
         assert!(status.success(), "kill -{name} {id}");
+    }
+
+    /// Its number, while it runs.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the child runs")
     }
 
     /// Ends it as a power cut would, and waits until it is gone.
@@ -266,6 +290,23 @@ impl Service {
             if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
         })
         .await;
+    }
+
+    /// As [`Self::ready`]; an error when it ended by itself before it was.
+    pub(crate) async fn ready_or_ended(mut self) -> Result<Self, Ended> {
+        let ops = self.ops_reader();
+        let is_ready = super::until(START_MAX, "/readyz", async || {
+            match ops.try_ask(Method::GET, "/readyz", &[]).await {
+                Ok(answer) if answer.status == 200 => Ok(true),
+                Ok(answer) => Err(answer.text()),
+                Err(error) => match self.running.child.try_wait().unwrap() {
+                    Some(_) => Ok(false),
+                    None => Err(error.to_string()),
+                },
+            }
+        })
+        .await;
+        if is_ready { Ok(self) } else { Err(self.running.ended().await) }
     }
 
     pub(crate) async fn kill(self) {

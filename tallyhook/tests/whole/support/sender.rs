@@ -6,7 +6,7 @@ use fake_github::Emitted;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::reader::http_client;
+use super::reader::{Answer, http_client};
 
 /// The hook that the deliveries say they are from.
 const HOOK_ID: &str = "4242";
@@ -88,12 +88,21 @@ impl Sender {
         to: SocketAddr,
         delivery: &Delivery,
     ) -> Result<(u16, String), reqwest::Error> {
+        self.ask(to, delivery).await.map(|answer| (answer.status, answer.text()))
+    }
+
+    /// As [`Self::send`]; the whole answer.
+    pub(crate) async fn ask(&self, to: SocketAddr, delivery: &Delivery) -> Result<Answer, reqwest::Error> {
         let mut request = self.http.post(format!("http://{to}/webhooks/github"));
         for (name, value) in delivery.headers() {
             request = request.header(name, value);
         }
         let response = request.body(delivery.body.clone()).send().await?;
-        Ok((response.status().as_u16(), response.text().await?))
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await?.to_vec(),
+        })
     }
 
     /// Sends once, and asserts that it was taken in as new.
