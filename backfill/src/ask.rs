@@ -29,8 +29,8 @@ pub(crate) struct Asker {
     pub(crate) store: Arc<dyn ViewStore>,
     pub(crate) github: Client,
     pub(crate) folded: Folded,
-    /// What was folded when the sweep of an account began that is not finished yet.
-    pub(crate) sweeps: Mutex<HashMap<AccountId, Version>>,
+    /// When the sweep of an account began that is not finished yet, on our clock.
+    pub(crate) sweeps: Mutex<HashMap<AccountId, Millis>>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -218,10 +218,10 @@ impl Asker {
         }
     }
 
-    /// What was folded when the running sweep of an account began: one that was interrupted goes on.
-    pub(crate) fn sweep_since(&self, account: AccountId, begun: Version) -> Version {
+    /// When the running sweep of an account began: one that was interrupted goes on.
+    pub(crate) fn sweep_begun(&self, account: AccountId) -> Millis {
         let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
-        *sweeps.entry(account).or_insert(begun)
+        *sweeps.entry(account).or_insert_with(now)
     }
 
     /// The sweep of an account is finished.

@@ -11,7 +11,7 @@ mod repository;
 #[cfg(test)]
 mod tests;
 
-use domain::{AccountId, NeedKey, RepoId, StreamKey, Version, entity::repository::Repository};
+use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
 use crate::{
@@ -104,10 +104,5 @@ impl Target {
             (Place::Name, Some(owner), Some(name)) => RepoPath::Name { owner, name },
             _ => RepoPath::Id(self.number),
         }
-    }
-
-    /// Whether this kind of data was heard of since.
-    fn is_fresh(asked_at: Version, since: Version) -> bool {
-        asked_at >= since
     }
 }

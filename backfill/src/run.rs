@@ -228,10 +228,8 @@ impl Loop {
     async fn scan(&mut self) -> Result<(), StoreError> {
         self.schedule.forget_needs(now());
         let store = Arc::clone(&self.asker.store);
-        for partition in 0..self.asker.log.identity().partitions {
-            if let Some(row) = store.get(&RowKey::Seen(partition)).await? {
-                self.asker.folded.note(partition, row.version);
-            }
+        for (partition, version) in self.follower.folded() {
+            self.asker.folded.note(partition, version);
         }
         let door = RowKey::Entity(StreamKey::Service, EntityKey::Door);
         if let Some(row) = store.get(&door).await? {

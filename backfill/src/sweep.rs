@@ -11,8 +11,8 @@ use domain::{
     event::TrackedBy,
 };
 
-/// Where there is no sweep, what the opened door made due is planned again after this, unless it was checked
-/// by then.
+/// What the opened door made due is planned again after this, unless it was checked by then: until it is,
+/// everything about the account is called incomplete.
 const DOOR_PAUSE_MS: i64 = 60_000;
 
 /// What to do about an account that is due.
@@ -113,19 +113,23 @@ impl Sweep {
         let (interval, door) = (self.interval_ms, self.door_ms);
         let Some(known) = self.known.get_mut(&account) else { return };
         self.due.remove(&(known.due, account));
+        // When, and how long after the last one began: one that came to nothing is not begun again at once.
         let sweep = match (known.checked_ms, interval) {
             // Deliveries may have been refused since: at once, even where there is no sweep.
-            (Some(checked), _) if checked < door => Some(Millis(0)),
-            (Some(checked), Some(interval)) => Some(checked.plus(interval)),
+            (Some(checked), _) if checked < door => {
+                Some((Millis(0), interval.unwrap_or(DOOR_PAUSE_MS).min(DOOR_PAUSE_MS)))
+            }
+            (Some(checked), Some(interval)) => Some((checked.plus(interval), interval)),
             // Still being loaded for the first time.
-            (None, Some(interval)) => Some(known.since_ms.plus(interval)),
+            (None, Some(interval)) => Some((known.since_ms.plus(interval), interval)),
             (_, None) => None,
         };
-        let sweep = sweep.map(|due| {
-            // One that came to nothing is not begun again at once.
-            let pause = interval.unwrap_or(DOOR_PAUSE_MS);
-            if known.swept_ms > Millis(0) { due.max(known.swept_ms.plus(pause)) } else { due }
-        });
+        let sweep =
+            sweep.map(
+                |(due, pause)| {
+                    if known.swept_ms > Millis(0) { due.max(known.swept_ms.plus(pause)) } else { due }
+                },
+            );
         let due = sweep.into_iter().chain(known.drop_at.filter(|at| known.swept_ms < *at)).min();
         known.due = due.unwrap_or(Millis(i64::MAX));
         self.due.insert((known.due, account));
@@ -178,8 +182,9 @@ mod tests {
         assert_eq!(sweep.next(Millis(402)), Some(Due::Sweep(account)));
         sweep.note(account, &directory(Some(400), TrackedBy::Person));
         assert_eq!(sweep.next(Millis(403)), None, "it is under way");
+        assert_eq!(sweep.next(Millis(402 + DOOR_PAUSE_MS)), Some(Due::Sweep(account)), "it came to nothing");
         sweep.note(account, &directory(Some(402), TrackedBy::Person));
-        assert_eq!(sweep.next_at(), Some(Millis(402 + HOUR_MS)));
+        assert_eq!(sweep.next_at(), Some(Millis(402 + DOOR_PAUSE_MS + HOUR_MS)));
     }
 
     #[test]

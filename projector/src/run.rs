@@ -189,7 +189,7 @@ impl Loop {
             let tail = Tail { next: start, uncommitted: VecDeque::new(), target: bounds.end };
             self.tails.insert(assignment.partition, tail);
             if start > 0 {
-                self.progress.folded(at.partition, Version::new(self.epoch, start - 1), start);
+                self.tell_folded(at.partition, Version::new(self.epoch, start - 1), start);
             }
             info!(position = %at, end = bounds.end, "folding a partition");
         }
@@ -250,10 +250,14 @@ impl Loop {
         for (partition, version) in last {
             let partition = Partition(partition);
             let next = self.tails.get(&partition).map_or(0, |tail| tail.next);
-            self.progress.folded(partition, version, next);
-            self.hints.publish(vec![Hint::Folded { partition: partition.0, version }]);
+            self.tell_folded(partition, version, next);
         }
         Ok(())
+    }
+
+    fn tell_folded(&self, partition: Partition, version: Version, next: u64) {
+        self.progress.folded(partition, version, next);
+        self.hints.publish(vec![Hint::Folded { partition: partition.0, version }]);
     }
 
     /// When an account's large views may be rendered again; `None`: now.

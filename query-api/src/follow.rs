@@ -20,7 +20,11 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
             Heard::Hints(hints) => take_in(&window, &hints),
             Heard::Missed => {
                 debug!("hints were lost: all that is kept is read again");
+                let folded = hints.folded();
                 window.rows.forget_all();
+                for (partition, version) in folded {
+                    window.folded.note(Partition(partition), version);
+                }
                 window.waiting.wake_all();
             }
         }

@@ -2,7 +2,7 @@
 
 mod in_process;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,4 +54,8 @@ pub trait Hints: Send + Sync {
 pub trait Follower: Send {
     /// Waits for what comes next; `None` when nobody publishes any more.
     async fn next(&mut self) -> Option<Heard>;
+
+    /// How far each partition is folded, as last told to anybody: who begins to listen, or missed some, must
+    /// not wait for news that were.
+    fn folded(&self) -> BTreeMap<u32, Version>;
 }

@@ -97,6 +97,9 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     }
     let started = Instant::now();
     let executables = build()?;
+    if started.elapsed() > Duration::from_secs(BUILD_MINUTES * 60) {
+        bail!("building the tests took longer than its {BUILD_MINUTES} minutes");
+    }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
     for suite in SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name))
     {

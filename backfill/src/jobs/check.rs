@@ -1,12 +1,14 @@
 //! Everything about an account: what the sweep does, and what `tallyhook backfill` asks for.
 
-use domain::{AccountId, Event, NeedKey, RepoId, StreamKey, Version};
+use domain::{
+    AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version, entity::check::Check, need::Need,
+};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
 use super::Target;
 use crate::{
-    ask::{Asker, JobError, Moment, Told, now},
+    ask::{Asker, JobError, Told, now},
     schedule::Ended,
 };
 
@@ -19,6 +21,25 @@ const NOTE_EVERY: usize = 10;
 /// The cursor that a progress bar reads.
 const CURSOR: &str = "check";
 
+/// From when on an answer need not be asked for again.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    /// From the record that raised the need.
+    Raised(Version),
+    /// From when the sweep began, on our clock: by that clock it was due. What was folded by then would not
+    /// do: where nothing was folded since, an answer of long ago looks as if it were of now.
+    Begun(Millis),
+}
+
+impl Since {
+    fn is_before(self, check: &Check) -> bool {
+        match self {
+            Since::Raised(version) => check.asked_at >= version,
+            Since::Begun(at) => check.checked_ms >= at,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Progress {
     done: usize,
@@ -26,21 +47,26 @@ struct Progress {
 }
 
 impl Asker {
-    /// Asks for profile, list and every repository. What was heard since the check began, or since the
+    /// Asks for profile, list and every repository. What was asked since the check began, or since the
     /// need was raised, is not asked twice: an interrupted check goes on where it was.
     pub(super) async fn check(&self, account: AccountId, need: Option<&NeedKey>) -> Result<Ended, JobError> {
         let stream = StreamKey::Account(account);
-        let moment = self.moment();
         let known = self.rows().account(account).await?;
         // Before anything is noted: a check of an account that is not kept must not make the next one begin long ago.
         if !known.is_kept() {
             return Ok(Ended::Answered);
         }
-        let since = self.check_since(account, need, &moment).await?;
-        if !Target::is_fresh(known.profile_check.asked_at, since) {
+        let since = match need {
+            Some(key) => match self.rows().need(stream, key).await? {
+                Need::Open { raised_at, .. } => Since::Raised(raised_at),
+                Need::Met => return Ok(Ended::Answered),
+            },
+            None => Since::Begun(self.sweep_begun(account)),
+        };
+        if !since.is_before(&known.profile_check) {
             self.ask_profile(account).await?;
         }
-        if !Target::is_fresh(known.list_check.asked_at, since) {
+        if !since.is_before(&known.list_check) {
             self.ask_repositories(account).await?;
         }
         let repositories = self.rows().repositories(account).await?;
@@ -49,45 +75,30 @@ impl Asker {
             .filter(|(_, repo)| repo.visibility.is_public())
             .map(|(id, _)| id)
             .collect();
-        self.check_repositories(account, since, need.is_some(), shown).await?;
+        self.check_repositories(account, since, shown).await?;
 
-        let asked = self.moment_at(stream, since);
-        let mut told = Told::to(stream, vec![Event::Checked { about: NeedKey::Everything }]);
-        if need.is_some() {
-            told = told.cursor(CURSOR.to_owned(), String::new());
-        }
-        self.append(&asked, asked.ms.to_second(), vec![told]).await?;
-        if need.is_none() {
-            self.sweep_ended(account);
+        match since {
+            Since::Raised(version) => {
+                let asked = self.moment_at(stream, version);
+                let told = Told::to(stream, vec![Event::Checked { about: NeedKey::Everything }])
+                    .cursor(CURSOR.to_owned(), String::new());
+                self.append(&asked, asked.ms.to_second(), vec![told]).await?;
+            }
+            // What each answer said of its part is all that there is to say.
+            Since::Begun(_) => self.sweep_ended(account),
         }
         Ok(Ended::Answered)
-    }
-
-    /// What was folded when this check began; what was heard since need not be asked again.
-    async fn check_since(
-        &self,
-        account: AccountId,
-        need: Option<&NeedKey>,
-        moment: &Moment,
-    ) -> Result<Version, JobError> {
-        let stream = StreamKey::Account(account);
-        if let Some(key) = need
-            && let domain::need::Need::Open { raised_at, .. } = self.rows().need(stream, key).await?
-        {
-            return Ok(raised_at);
-        }
-        Ok(self.sweep_since(account, moment.version(stream, &*self.log)))
     }
 
     async fn check_repositories(
         &self,
         account: AccountId,
-        since: Version,
-        is_watched: bool,
+        since: Since,
         repositories: Vec<RepoId>,
     ) -> Result<(), JobError> {
         let stream_key = StreamKey::Account(account);
         let total = repositories.len();
+        let is_watched = matches!(since, Since::Raised(_));
         let checks = stream::iter(repositories)
             .map(|repo| self.check_repository(account, repo, since))
             .buffer_unordered(REPOSITORIES_AT_ONCE);
@@ -106,24 +117,26 @@ impl Asker {
     }
 
     /// Asks for everything about a repository that was not heard of since.
-    async fn check_repository(&self, account: AccountId, id: RepoId, since: Version) -> Result<(), JobError> {
+    async fn check_repository(&self, account: AccountId, id: RepoId, since: Since) -> Result<(), JobError> {
         let begun = now();
         let Some(target) = self.quiet_target(account, id, begun).await? else { return Ok(()) };
         // Commits ask for the repository too.
-        if !Target::is_fresh(target.repo.commits_check.asked_at, since) {
+        if !since.is_before(&target.repo.commits_check) {
             self.ask_commits(&target).await?;
-        } else if !Target::is_fresh(target.repo.asked_alone_at, since) {
+        } else if !since.is_before(&target.repo.facts_check) {
             self.ask_repository(&target).await?;
         }
         let Some(target) = self.target(account, id).await? else { return Ok(()) };
-        if !target.repo.visibility.is_public() {
+        let wants_pulls = !since.is_before(&target.repo.pulls_check);
+        let wants_languages = !since.is_before(&target.repo.languages_check);
+        if !target.repo.visibility.is_public() || !(wants_pulls || wants_languages) {
             return Ok(());
         }
         let Some(target) = self.located(target).await? else { return Ok(()) };
-        if !Target::is_fresh(target.repo.pulls_check.asked_at, since) {
+        if wants_pulls {
             self.sweep_pulls(&target).await?;
         }
-        if !Target::is_fresh(target.repo.languages_check.asked_at, since) {
+        if wants_languages {
             self.ask_languages(&target).await?;
         }
         Ok(())

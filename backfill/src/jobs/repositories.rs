@@ -1,7 +1,7 @@
 //! Which repositories an account has. What vanished is named, not inferred: what the list leaves out is
 //! asked for by itself.
 
-use domain::{AccountId, Event, NeedKey, StreamKey, Version, event::RepositoryReading};
+use domain::{AccountId, Event, Millis, NeedKey, StreamKey, Version, event::RepositoryReading};
 use github::client::{Answer, RepositoriesPage};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,9 @@ const CURSOR: &str = "repositories";
 #[derive(Debug, Serialize, Deserialize)]
 struct Page {
     next: String,
+    /// What was folded when the first page was asked for, and when that was, on our clock.
     since: Version,
+    begun: Millis,
 }
 
 impl Asker {
@@ -26,10 +28,12 @@ impl Asker {
         let stream = StreamKey::Account(account);
         let Some(login) = self.rows().account(account).await?.profile.login else { return Ok(Ended::Failed) };
         let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
-        let begun = self.moment().version(stream, &*self.log);
-        let (mut next, since) = match resumed {
-            Some(page) => (Some(page.next), page.since),
-            None => (None, begun),
+        let (mut next, since, begun) = match resumed {
+            Some(page) => (Some(page.next), page.since, page.begun),
+            None => {
+                let moment = self.moment();
+                (None, moment.version(stream, &*self.log), moment.ms)
+            }
         };
         loop {
             let moment = self.moment();
@@ -71,7 +75,9 @@ impl Asker {
             }
             next = fresh.links.next().map(str::to_owned);
             let cursor = match &next {
-                Some(next) => serde_json::to_string(&Page { next: next.clone(), since }).unwrap_or_default(),
+                Some(next) => {
+                    serde_json::to_string(&Page { next: next.clone(), since, begun }).unwrap_or_default()
+                }
                 None => {
                     events.push(Event::RepositoriesListed { since });
                     String::new()
@@ -84,15 +90,15 @@ impl Asker {
                 break;
             }
         }
-        self.ask_left_out(account, since).await?;
+        self.ask_left_out(account, begun).await?;
         Ok(Ended::Answered)
     }
 
     /// Asks for each repository that is shown and that the list left out.
-    async fn ask_left_out(&self, account: AccountId, since: Version) -> Result<(), JobError> {
+    async fn ask_left_out(&self, account: AccountId, begun: Millis) -> Result<(), JobError> {
         for (id, repo) in self.rows().repositories(account).await? {
             if repo.visibility.is_public()
-                && repo.facts_check.asked_at < since
+                && repo.facts_check.checked_ms < begun
                 && let Some(target) = self.target(account, id).await?
             {
                 self.ask_repository(&target).await?;

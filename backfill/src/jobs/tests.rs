@@ -37,6 +37,8 @@ use crate::{
 const ACCOUNT: u64 = 9;
 const REPO: u64 = 1000;
 const PATH: &str = "/repos/octo/hello";
+/// When the account was asked about last.
+const CHECKED: Millis = Millis(1_000);
 
 fn account() -> AccountId {
     AccountId::github(ACCOUNT)
@@ -87,8 +89,10 @@ impl Bench {
             ..Account::default()
         };
         kept.profile.login = Some("octo".into());
-        kept.profile_check.asked_at = version(10);
-        kept.list_check.asked_at = version(10);
+        for check in [&mut kept.profile_check, &mut kept.list_check] {
+            check.asked_at = version(10);
+            check.checked_ms = CHECKED;
+        }
         let etag = Etag { etag: "\"known\"".into(), asked_at: version(3) };
         let row = |key, value: Vec<u8>| Row { key, version: version(3), value: value.into() };
         let cursor = RowKey::Cursor(stream(), etag_cursor("repository", Some(RepoId::github(REPO))));
@@ -127,6 +131,11 @@ impl Bench {
 
     async fn requests(&self) -> Vec<Request> {
         self.server.received_requests().await.unwrap()
+    }
+
+    /// A sweep that began then was interrupted.
+    fn interrupt_sweep(&self, begun: Millis) {
+        self.asker.sweeps.lock().unwrap().insert(account(), begun);
     }
 
     /// When the answers that were appended to the account's stream were asked.
@@ -199,10 +208,34 @@ async fn a_sweep_asks_nothing_about_a_repository_of_which_was_heard_a_moment_ago
     let mut repo = repository();
     repo.told_ms = now();
     let bench = Bench::new(&repo).await;
+    bench.interrupt_sweep(CHECKED);
     bench.asker.shutdown.cancel();
     let ended = bench.asker.check(account(), None).await;
     assert!(matches!(ended, Err(JobError::Ending)), "it waits, until the process ends: {ended:?}");
     assert!(bench.requests().await.is_empty());
+}
+
+/// Where nothing was folded since, what was asked long ago was asked "at" what is folded now.
+#[tokio::test]
+async fn a_sweep_asks_for_what_was_asked_before_it_began_and_goes_on_where_it_was_interrupted() {
+    let mut repo = repository();
+    for check in
+        [&mut repo.facts_check, &mut repo.commits_check, &mut repo.pulls_check, &mut repo.languages_check]
+    {
+        check.asked_at = version(10);
+        check.checked_ms = CHECKED;
+    }
+    let bench = Bench::new(&repo).await;
+    bench.interrupt_sweep(CHECKED);
+    bench.asker.check(account(), None).await.unwrap();
+    assert!(bench.requests().await.is_empty(), "all of it was asked since it began");
+
+    bench.asker.check(account(), None).await.unwrap();
+    let asked: Vec<String> =
+        bench.requests().await.iter().map(|request| request.url.path().to_owned()).collect();
+    for path in ["/user/9", "/users/octo/repos", PATH] {
+        assert!(asked.iter().any(|asked| asked == path), "{path}: {asked:?}");
+    }
 }
 
 #[tokio::test]

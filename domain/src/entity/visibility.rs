@@ -135,18 +135,11 @@ impl Visibility {
                 Turn::Stayed
             }
             Visibility::Public { at: known, .. } if at < known => Turn::Stayed,
-            Visibility::Public { at: known, .. } => {
-                let turn = self.hide(why, at, stamp);
-                if let Visibility::Hidden(hidden) = self
-                    && at == known
-                    && matches!(why, HiddenWhy::Moved(_))
-                {
-                    // Moved and back within a second: only the forge can tell which was last.
-                    Doubt::raise(&mut hidden.doubt, stamp);
-                }
-                turn
+            // Moved and back within a second: only the forge can tell which was last.
+            Visibility::Public { at: known, .. } if at == known && matches!(why, HiddenWhy::Moved(_)) => {
+                self.hide_in_doubt(why, at, stamp)
             }
-            Visibility::Unknown => self.hide(why, at, stamp),
+            Visibility::Unknown | Visibility::Public { .. } => self.hide(why, at, stamp),
         }
     }
 
@@ -165,11 +158,7 @@ impl Visibility {
             // It was seen since, by the forge's own time; the caller asks again.
             (Visibility::Public { at: known, .. }, Told::Answer(_)) if at < known => Turn::Stayed,
             (Visibility::Public { at: known, .. }, Told::Answer(_)) if at == known => {
-                let turn = self.hide(why, at, stamp);
-                if let Visibility::Hidden(hidden) = self {
-                    Doubt::raise(&mut hidden.doubt, stamp);
-                }
-                turn
+                self.hide_in_doubt(why, at, stamp)
             }
             (Visibility::Unknown | Visibility::Public { .. }, _) => self.hide(why, at, stamp),
         }
@@ -197,6 +186,14 @@ impl Visibility {
 
     fn hide(&mut self, why: HiddenWhy, at: Second, stamp: &Stamp) -> Turn {
         *self = Visibility::Hidden(Hidden { why, at, version: stamp.version, doubt: None });
+        Turn::Hid
+    }
+
+    /// Hides it for now, and has the forge asked.
+    fn hide_in_doubt(&mut self, why: HiddenWhy, at: Second, stamp: &Stamp) -> Turn {
+        let mut doubt = None;
+        Doubt::raise(&mut doubt, stamp);
+        *self = Visibility::Hidden(Hidden { why, at, version: stamp.version, doubt });
         Turn::Hid
     }
 }

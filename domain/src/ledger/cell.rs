@@ -24,7 +24,7 @@ pub struct Cell {
     pub figures: Option<Figures>,
     /// What it adds to S0's payload.
     pub fragment: Vec<u8>,
-    /// Its needs after the last record.
+    /// Its open needs after the last record.
     pub needs: Vec<(NeedKey, Need)>,
     /// Hash of what its view last showed, with what stands beside it.
     pub shown: Option<u64>,
@@ -113,7 +113,7 @@ impl Cell {
 /// Brings needs up to what was derived, and notes those that are others now; all, where records are replayed.
 pub(super) fn note_changed(
     needs: &mut Vec<(NeedKey, Need)>,
-    derived: Vec<(NeedKey, Need)>,
+    mut derived: Vec<(NeedKey, Need)>,
     changed: &mut BTreeSet<NeedKey>,
     replayed: bool,
 ) {
@@ -125,5 +125,7 @@ pub(super) fn note_changed(
     }
     let is_derived = |key: &NeedKey| derived.iter().any(|(other, _)| other == key);
     changed.extend(needs.iter().map(|(key, _)| key).filter(|key| !is_derived(key)).cloned());
-    *needs = derived;
+    // Mostly none is open, and then nothing is held in memory for it.
+    derived.retain(|(_, need)| need.is_open());
+    *needs = if derived.is_empty() { Vec::new() } else { derived };
 }

@@ -411,6 +411,7 @@ impl<'l> Fold<'l> {
         let known = self.repos.iter().find(|(repo, _)| *repo == id).map(|(_, may)| *may);
         let is_delivery = self.stamp.told == Told::Delivery;
         let cell = self.ledger.cell(id, &self.stamp);
+        cell.touch(version);
         let may_change = known.unwrap_or(cell.version < version);
         if may_change {
             if is_delivery {
@@ -425,8 +426,6 @@ impl<'l> Fold<'l> {
             // What is shown of the account with it as well.
             self.ledger.dirty.replayed = true;
         }
-        let cell = self.ledger.cell(id, &self.stamp);
-        cell.touch(version);
         if known.is_none() {
             self.repos.push((id, may_change));
         }
@@ -460,8 +459,11 @@ impl<'l> Fold<'l> {
 impl Ledger {
     /// Everything shown of the account must be rendered again.
     fn touch_all(&mut self, version: Version) {
+        let is_kept = self.account.is_kept();
         for (id, cell) in &mut self.cells {
             cell.touch(version);
+            // Of an account that is not kept nothing is asked.
+            cell.note_needs(*id, is_kept);
             self.dirty_cells.insert(*id);
         }
     }

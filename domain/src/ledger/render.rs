@@ -46,8 +46,6 @@ impl Ledger {
         let login = self.account.profile.login.is_some();
         let owner_gap = view::account::gap_of_repositories(&self.account);
         let Some(cell) = self.cells.get_mut(&id) else { return };
-        // Once more: whether the account is kept changes the needs of all.
-        cell.note_needs(id, is_kept);
         let dirty = std::mem::take(&mut cell.dirty);
         let Some(touched_at) = dirty.touched_at else { return };
 

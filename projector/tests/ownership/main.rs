@@ -43,9 +43,11 @@ fn spread(until: u64, work: impl Fn(u64) + Sync) {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let number @ 0.. = next.fetch_add(1, Ordering::Relaxed)
-                    && number < until
-                {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= until {
+                        return;
+                    }
                     work(number);
                 }
             });

@@ -2,6 +2,7 @@
 
 use domain::{Event, Forge, StreamKey, event::TrackedBy};
 use serde_json::json;
+use tokio::join;
 
 use crate::{
     bench::{Bench, patient},
@@ -70,6 +71,19 @@ async fn an_effect_that_is_not_seen_in_time_may_have_been_had() {
         assert!(detail.contains("may have been done"), "{detail}");
         assert_eq!(reply.header("retry-after"), "1");
     }
+}
+
+#[tokio::test]
+async fn an_effect_of_which_word_was_lost_is_seen() {
+    let bench = Bench::new(patient()).await;
+    OCTO.settle(&bench, &[]).await;
+    bench.hints.lose_positions();
+    let (reply, ()) = join!(bench.admin_post("/admin/untrack", json!({"logins": ["octo"]})), async {
+        bench.until_commands(OCTO.stream(), 1).await;
+        bench.settle().await;
+        bench.hints.overrun();
+    });
+    assert_eq!(reply.json()["logins"][0]["state"], "muted");
 }
 
 #[tokio::test]

@@ -49,16 +49,22 @@ fn answers() -> RequestRates {
     }
 }
 
+/// A forge with a past and a hook, and a service that shows all of it and sweeps every two seconds.
+async fn swept(folder: &TempDir, seed: u64) -> (Forge, Service) {
+    let forge = Forge::with_past(seed, 3).await;
+    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "2s");
+    let service = setup.serve().await;
+    until_true(&forge, &service.reader(), TRUE_WITHIN).await;
+    forge.hook(&service);
+    forge.fake.settle().await;
+    (forge, service)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_day_shows_no_lies_and_is_over_one_sweep_later() {
     let folder = TempDir::new().unwrap();
-    let forge = Forge::with_past(seed(31), 3).await;
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "2s");
-    let service = setup.serve().await;
+    let (forge, service) = swept(&folder, seed(31)).await;
     let reader = service.reader();
-    until_true(&forge, &reader, TRUE_WITHIN).await;
-    forge.hook(&service);
-    forge.fake.settle().await;
 
     let faults = forge.fake.faults();
     faults.delivery_rates(DELIVERIES);
@@ -128,13 +134,8 @@ fn limit(forge: &Forge, turn: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_is_told_is_found_by_the_sweep() {
     let folder = TempDir::new().unwrap();
-    let forge = Forge::with_past(seed(33), 3).await;
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "2s");
-    let service = setup.serve().await;
+    let (forge, service) = swept(&folder, seed(33)).await;
     let reader = service.reader();
-    until_true(&forge, &reader, TRUE_WITHIN).await;
-    forge.hook(&service);
-    forge.fake.settle().await;
     forge.fake.faults().lose_deliveries(true);
 
     // One kind after the other, each often enough that the sweep must find it by itself.

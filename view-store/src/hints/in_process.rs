@@ -1,9 +1,13 @@
 //! Hints between the parts of one process: a bounded ring that publishers never wait for.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Version;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Follower, Heard, Hint, Hints};
@@ -23,12 +27,23 @@ const BATCH_VALUE_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct InProcessHints {
     batches: broadcast::Sender<Arc<Vec<Hint>>>,
+    folded: Folded,
+}
+
+/// How far each partition is folded.
+#[derive(Debug, Clone, Default)]
+struct Folded(Arc<Mutex<BTreeMap<u32, Version>>>);
+
+impl Folded {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Version>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl InProcessHints {
     /// Without followers, hints go nowhere.
     pub fn new() -> Self {
-        InProcessHints { batches: broadcast::Sender::new(BATCHES_MAX) }
+        InProcessHints { batches: broadcast::Sender::new(BATCHES_MAX), folded: Folded::default() }
     }
 }
 
@@ -46,12 +61,19 @@ impl Hints for InProcessHints {
         if hints.iter().map(value_bytes).sum::<usize>() > BATCH_VALUE_BYTES_MAX {
             hints.iter_mut().for_each(leave_value_out);
         }
+        let mut folded = self.folded.lock();
+        for hint in &hints {
+            if let Hint::Folded { partition, version } = hint {
+                let known = folded.entry(*partition).or_insert(Version::NONE);
+                *known = (*known).max(*version);
+            }
+        }
         // It fails when nobody follows.
         let _ = self.batches.send(Arc::new(hints));
     }
 
     fn follow(&self) -> Box<dyn Follower> {
-        Box::new(InProcessFollower { batches: self.batches.subscribe() })
+        Box::new(InProcessFollower { batches: self.batches.subscribe(), folded: self.folded.clone() })
     }
 }
 
@@ -70,6 +92,7 @@ fn leave_value_out(hint: &mut Hint) {
 
 struct InProcessFollower {
     batches: broadcast::Receiver<Arc<Vec<Hint>>>,
+    folded: Folded,
 }
 
 #[async_trait]
@@ -80,6 +103,10 @@ impl Follower for InProcessFollower {
             Err(RecvError::Lagged(_)) => Some(Heard::Missed),
             Err(RecvError::Closed) => None,
         }
+    }
+
+    fn folded(&self) -> BTreeMap<u32, Version> {
+        self.folded.lock().clone()
     }
 }
 
@@ -142,6 +169,8 @@ mod tests {
             hints.publish(vec![folded(offset)]);
         }
         assert!(matches!(slow.next().await, Some(Heard::Missed)));
+        let last = Version::new(Epoch::FIRST, published - 1);
+        assert_eq!(slow.folded(), BTreeMap::from([(0, last)]), "nobody waits for what was missed");
         for offset in published - BATCHES_MAX as u64..published {
             assert_eq!(offsets(&next_batch(&mut slow).await), [offset]);
         }

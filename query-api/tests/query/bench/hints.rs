@@ -1,8 +1,11 @@
 //! Hints of this process, with word from the listener that it has taken them in.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -21,6 +24,8 @@ pub(crate) struct ObservedHints {
     is_without_values: AtomicBool,
     /// Hints of these rows are lost.
     lost: Mutex<Vec<RowKey>>,
+    /// Word of positions is lost.
+    are_positions_lost: Arc<AtomicBool>,
 }
 
 impl ObservedHints {
@@ -31,6 +36,7 @@ impl ObservedHints {
             taken: Arc::new(watch::Sender::new(0)),
             is_without_values: AtomicBool::new(false),
             lost: Mutex::default(),
+            are_positions_lost: Arc::default(),
         }
     }
 
@@ -40,6 +46,10 @@ impl ObservedHints {
 
     pub(crate) fn lose(&self, key: RowKey) {
         self.lost.lock().unwrap().push(key);
+    }
+
+    pub(crate) fn lose_positions(&self) {
+        self.are_positions_lost.store(true, Ordering::Relaxed);
     }
 
     /// More than a listener can be behind, without giving it a chance: it misses some.
@@ -84,7 +94,12 @@ impl Hints for ObservedHints {
 
     fn follow(&self) -> Box<dyn Follower> {
         let inner = self.inner.lock().unwrap().as_ref().unwrap().follow();
-        Box::new(Listener { inner, heard: 0, taken: Arc::clone(&self.taken) })
+        Box::new(Listener {
+            inner,
+            heard: 0,
+            taken: Arc::clone(&self.taken),
+            are_positions_lost: Arc::clone(&self.are_positions_lost),
+        })
     }
 }
 
@@ -92,6 +107,7 @@ struct Listener {
     inner: Box<dyn Follower>,
     heard: u64,
     taken: Arc<watch::Sender<u64>>,
+    are_positions_lost: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -100,14 +116,22 @@ impl Follower for Listener {
         // Who asks for more has taken in what came before.
         let heard = self.heard;
         self.taken.send_modify(|taken| *taken = heard.max(*taken));
-        let next = self.inner.next().await;
+        let mut next = self.inner.next().await;
         if let Some(Heard::Hints(hints)) = &next {
             for hint in hints.iter() {
                 if let Hint::Folded { partition: MARK, version } = hint {
                     self.heard = version.offset();
                 }
             }
+            if self.are_positions_lost.load(Ordering::Relaxed) {
+                let rows = hints.iter().filter(|hint| matches!(hint, Hint::Row { .. }));
+                next = Some(Heard::Hints(Arc::new(rows.cloned().collect())));
+            }
         }
         next
+    }
+
+    fn folded(&self) -> BTreeMap<u32, Version> {
+        self.inner.folded()
     }
 }
