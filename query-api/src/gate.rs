@@ -11,15 +11,13 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
+use boot::http::PeerAddress;
 use futures::future::Either;
 use http::Method;
 use tower::{Layer, Service};
 
 use crate::{
-    protocol::{
-        address::{self, ClientAddress},
-        problem::Problem,
-    },
+    protocol::{address, problem::Problem},
     window::{Shared, Window},
 };
 
@@ -99,7 +97,7 @@ fn admit(window: &Window, request: &Request) -> Result<(), Problem> {
         _ => &window.write_limit,
     };
     if let Some(limit) = limit {
-        let peer = request.extensions().get::<ClientAddress>().copied();
+        let peer = request.extensions().get::<PeerAddress>().copied();
         limit.check(address::client(peer, request.headers(), &window.settings.trusted_proxies))?;
     }
     match &window.api_token {

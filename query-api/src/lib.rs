@@ -40,7 +40,6 @@ use view_store::{Hints, StoreError, ViewStore};
 pub use crate::{
     metrics::Metrics,
     planner::Planner,
-    protocol::address::ClientAddress,
     settings::{CorsOrigins, QuerySettings},
 };
 /// How many requests an address may make in which time.

@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, extract::Request, middleware};
+use axum::Router;
 use backfill::{Backfill, BackfillSettings};
 use boot::{
     health,
-    http::{self, Limits, PeerAddress},
+    http::{self, Limits},
     http_metrics::HttpMetrics,
     metrics::Collectors,
     process_metrics,
@@ -23,7 +23,7 @@ use github::client::Client;
 use ingest::{Ingest, IngestDeps, IngestLimits, IngestMetrics, SharedSecrets};
 use projector::{Progress, ProgressReader, Projector, ProjectorSettings};
 use prometheus::Registry;
-use query_api::{ClientAddress, Planner, QueryApi, QueryDeps, QuerySettings};
+use query_api::{Planner, QueryApi, QueryDeps, QuerySettings};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -220,8 +220,7 @@ fn serve_http(
 ) -> Result<JoinSet<()>, Failure> {
     let routes: Vec<&'static str> = ROUTES.iter().chain(&ingest::ROUTES).copied().collect();
     let metrics = HttpMetrics::register(&registry, &routes).map_err(failed)?;
-    let api =
-        ingest.router().merge(query.router()).layer(metrics).layer(middleware::map_request(with_address));
+    let api = ingest.router().merge(query.router()).layer(metrics);
     let checks = ready::checks(Arc::clone(log), Arc::clone(store), progress);
     let is_guarded = local(&ops_listener)?.ip().is_loopback() || settings.admin_token.is_some();
     let admin = if is_guarded { query.admin_router() } else { admin::shut() };
@@ -236,14 +235,6 @@ fn serve_http(
 
 async fn serve_one(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     http::serve(listener, router, limits, shutdown).await;
-}
-
-/// The window limits by address, and knows nothing of sockets.
-async fn with_address(mut request: Request) -> Request {
-    if let Some(PeerAddress(address)) = request.extensions().get::<PeerAddress>().copied() {
-        request.extensions_mut().insert(ClientAddress(address.ip()));
-    }
-    request
 }
 
 fn query_settings(settings: &Settings) -> QuerySettings {

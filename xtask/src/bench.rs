@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds program and bench for release, and runs the bench.
 
+use std::process::Command;
+
 use clap::Args;
 
 use crate::command;
@@ -29,17 +31,37 @@ pub(crate) struct Arguments {
 
 /// Builds and runs.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let build = ["build", "--release", "--locked", "--package", "bench", "--package", "tallyhook"];
-    command::run(command::cargo().args(build))?;
-    let mut words = vec!["run", "--quiet", "--release", "--locked", "--package", "bench", "--"];
-    words.push(if arguments.instructions { "instructions" } else { "run" });
-    let flags = [
-        ("--short", arguments.short),
-        ("--long", arguments.long),
-        ("--list", arguments.list),
-        ("--accept", arguments.accept),
-    ];
-    words.extend(flags.into_iter().filter_map(|(flag, given)| given.then_some(flag)));
-    words.extend(arguments.only.iter().flat_map(|row| ["--only", row.as_str()]));
-    command::run(command::cargo().args(words))
+    if arguments.instructions {
+        command::run(&mut build())?;
+        return command::run(&mut count(arguments.accept));
+    }
+    command::run(build().args(["--package", "tallyhook"]))?;
+    let flags = [("--short", arguments.short), ("--long", arguments.long), ("--list", arguments.list)];
+    let mut bench = bench("run");
+    bench.args(flags.into_iter().filter_map(|(flag, given)| given.then_some(flag)));
+    bench.args(arguments.only.iter().flat_map(|row| ["--only", row.as_str()]));
+    command::run(&mut bench)
+}
+
+/// Builds what counts instructions.
+/// Counts instructions and compares them with the baseline, or makes them the baseline.
+pub(crate) fn count(accept: bool) -> Command {
+    let mut count = bench("instructions");
+    if accept {
+        count.arg("--accept");
+    }
+    count
+}
+
+/// Builds what measures.
+pub(crate) fn build() -> Command {
+    let mut build = command::cargo();
+    build.args(["build", "--release", "--locked", "--package", "bench"]);
+    build
+}
+
+fn bench(call: &str) -> Command {
+    let mut bench = command::cargo();
+    bench.args(["run", "--quiet", "--release", "--locked", "--package", "bench", "--", call]);
+    bench
 }

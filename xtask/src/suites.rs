@@ -13,66 +13,85 @@ use std::{
 use anyhow::{Context, bail};
 use cargo_metadata::Message;
 
-use crate::command;
+use crate::{bench, command};
 
 /// Building every test from nothing, on two cores.
 const BUILD_MINUTES: u64 = 20;
-
-/// Examples in the documentation; cargo alone can run them.
-const DOC_MINUTES: u64 = 3;
 
 /// A suite of tests.
 struct Suite {
     name: &'static str,
     about: &'static str,
-    packages: &'static [&'static str],
+    work: Work,
     minutes: u64,
+}
+
+/// What a suite runs.
+enum Work {
+    /// The built tests of these packages.
+    Tests(&'static [&'static str]),
+    /// Examples in the documentation; cargo alone can run them.
+    Examples,
+    /// The gate that counts instructions, with its own release build.
+    Instructions,
 }
 
 const SUITES: &[Suite] = &[
     Suite {
         name: "domain",
         about: "cases, snapshots, and the commit rule against a random forge, with each guard left out once",
-        packages: &["domain"],
+        work: Work::Tests(&["domain"]),
         minutes: 3,
     },
     Suite {
         name: "github",
         about: "signatures, every example payload through translate, the client against a scripted forge",
-        packages: &["github"],
+        work: Work::Tests(&["github"]),
         minutes: 2,
     },
     Suite {
         name: "ports",
         about: "both contract suites on the embedded adapters, and on broken ones that must fail",
-        packages: &["event-log", "view-store"],
+        work: Work::Tests(&["event-log", "view-store"]),
         minutes: 5,
     },
     Suite {
         name: "fake-github",
         about: "the oracle against real git and GitHub's own payload schemas",
-        packages: &["fake-github"],
+        work: Work::Tests(&["fake-github"]),
         minutes: 3,
     },
     Suite {
         name: "projector",
         about: "histories that converge whatever breaks on the way; owners that crash, sleep and wake",
-        packages: &["projector", "testkit"],
+        work: Work::Tests(&["projector", "testkit"]),
         minutes: 8,
     },
     Suite {
         name: "rooms",
         about: "boot, ingest, backfill, query-api, each through its own door",
-        packages: &["boot", "ingest", "backfill", "query-api", "xtask", "bench"],
+        work: Work::Tests(&["boot", "ingest", "backfill", "query-api", "xtask", "bench"]),
         minutes: 4,
     },
-    Suite { name: "fuzz", about: "hostile input, a second for each target", packages: &["fuzz"], minutes: 2 },
+    Suite {
+        name: "fuzz",
+        about: "hostile input, a second for each target",
+        work: Work::Tests(&["fuzz"]),
+        minutes: 2,
+    },
     Suite {
         name: "whole",
         about: "the binary against the fake GitHub: good days, bad days, hostile clients, kill -9",
-        packages: &["tallyhook"],
+        work: Work::Tests(&["tallyhook"]),
         minutes: 10,
     },
+    Suite {
+        name: "instructions",
+        about: "what a request and a record cost, counted by callgrind, against what they cost before",
+        work: Work::Instructions,
+        minutes: 12,
+    },
+    Suite { name: "doc", about: "examples in the documentation", work: Work::Examples, minutes: 3 },
 ];
 
 /// A built test.
@@ -106,14 +125,6 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         println!("\n== {}: {}", suite.name, suite.about);
         report.push((suite.name, suite.run(&executables)?, suite.minutes));
     }
-    if names.is_empty() {
-        println!("\n== doc: examples in the documentation");
-        let started = Instant::now();
-        let mut test = command::cargo();
-        test.args(["test", "--workspace", "--all-features", "--doc", "--locked", "--quiet"]);
-        command::run_within(&mut test, Duration::from_secs(DOC_MINUTES * 60))?;
-        report.push(("doc", started.elapsed(), DOC_MINUTES));
-    }
     println!();
     for (name, took, minutes) in report {
         println!("{name:12} {:>7.1} s of {minutes} min", took.as_secs_f64());
@@ -126,15 +137,32 @@ impl Suite {
     fn run(&self, executables: &[Executable]) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let limit = Duration::from_secs(self.minutes * 60);
-        for package in self.packages {
-            let mut is_tested = false;
-            for executable in executables.iter().filter(|executable| executable.package == *package) {
-                is_tested = true;
-                let mut test = Command::new(&executable.path);
-                test.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
-                command::run_within(&mut test, limit.saturating_sub(started.elapsed()))?;
+        match self.work {
+            Work::Tests(packages) => {
+                for package in packages {
+                    let mut is_tested = false;
+                    for executable in executables.iter().filter(|built| built.package == *package) {
+                        is_tested = true;
+                        let mut test = Command::new(&executable.path);
+                        test.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
+                        command::run_within(&mut test, limit.saturating_sub(started.elapsed()))?;
+                    }
+                    anyhow::ensure!(
+                        is_tested,
+                        "`{package}` has no tests, but suite `{}` names it",
+                        self.name
+                    );
+                }
             }
-            anyhow::ensure!(is_tested, "`{package}` has no tests, but suite `{}` names it", self.name);
+            Work::Examples => {
+                let mut test = command::cargo();
+                test.args(["test", "--workspace", "--all-features", "--doc", "--locked", "--quiet"]);
+                command::run_within(&mut test, limit)?;
+            }
+            Work::Instructions => {
+                command::run_within(&mut bench::build(), limit)?;
+                command::run_within(&mut bench::count(false), limit.saturating_sub(started.elapsed()))?;
+            }
         }
         Ok(started.elapsed())
     }

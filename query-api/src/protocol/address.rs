@@ -2,19 +2,16 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use boot::http::PeerAddress;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The peer of a request's connection, as an extension of the request. Requests without one share a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
-
-/// The address that a limit counts: behind trusted proxies the rightmost one that is not theirs. The network
+/// The address that a limit counts. Requests of an unknown peer share a limit. Behind trusted proxies the rightmost one that is not theirs. The network
 /// of an IPv6 address (/64) counts as one, because one client has all of it.
-pub(crate) fn client(peer: Option<ClientAddress>, request: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.to_canonical());
+pub(crate) fn client(peer: Option<PeerAddress>, request: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
     if is_trusted(&peer) {
@@ -58,7 +55,7 @@ mod tests {
             request.append(FORWARDED_FOR, HeaderValue::from_static(value));
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        client(Some(ClientAddress(peer.parse().unwrap())), &request, &trusted).to_string()
+        client(Some(PeerAddress(SocketAddr::new(peer.parse().unwrap(), 9))), &request, &trusted).to_string()
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! How often one address may read.
 
-use std::{net::IpAddr, num::NonZeroU32};
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use axum::body::Body;
+use boot::http::PeerAddress;
 use http::Request;
-use query_api::{ClientAddress, Quota};
+use query_api::Quota;
 
 use crate::{
     bench::{Bench, Reply, patient, request, with_headers},
@@ -23,7 +24,7 @@ async fn limited(per_hour: u32, trusted: &[&str]) -> Bench {
 }
 
 fn from(peer: &str, mut request: Request<Body>) -> Request<Body> {
-    request.extensions_mut().insert(ClientAddress(peer.parse::<IpAddr>().unwrap()));
+    request.extensions_mut().insert(PeerAddress(SocketAddr::new(peer.parse().unwrap(), 9)));
     request
 }
 
