@@ -66,7 +66,32 @@ struct Arrival {
     received_at: Millis,
 }
 
-/// `POST`
+/// A delivery of GitHub's.
+///
+/// `202` means that it is on disk. Also under `/api/github/webhooks`. The signature is checked over the bytes as sent,
+/// before anything is read from them; at most 25 MiB, as a form 75 MiB.
+#[utoipa::path(
+    post,
+    operation_id = "deliver",
+    path = "/webhooks/github",
+    tag = "deliveries",
+    request_body(content = Object, description = "The payload as GitHub signs it.", content_type = "application/json"),
+    params(
+        ("X-GitHub-Event" = String, Header, description = "The event's name."),
+        ("X-GitHub-Delivery" = String, Header, description = "The delivery's id."),
+        ("X-Hub-Signature-256" = String, Header, description = "`sha256=` and the HMAC of the body, lower case.")
+    ),
+    responses(
+        (status = 202, description = "Accepted and durable."),
+        (status = 200, description = "A duplicate of one that is durable already, or a ping."),
+        (status = 400, description = "A header is missing or ill-formed, or the body is not JSON."),
+        (status = 401, description = "The signature is missing or wrong."),
+        (status = 405, description = "Only POST is taken."),
+        (status = 413, description = "The body is too large."),
+        (status = 415, description = "The content type is neither JSON nor a form."),
+        (status = 503, description = "Too much at once, or the log did not answer in time: `Retry-After` says when to come again.")
+    )
+)]
 pub(crate) async fn deliver(State(door): State<Arc<Door>>, request: Request) -> Response {
     let arrival = Arrival { at: Instant::now(), received_at: Millis(clock::now_ms()) };
     let (head, body) = request.into_parts();

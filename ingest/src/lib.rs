@@ -23,12 +23,22 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::post};
 use event_log::EventLog;
+use utoipa::OpenApi as _;
 
 use self::{append::Appender, door::Door, in_flight::InFlight};
 pub use self::{metrics::IngestMetrics, secrets::SharedSecrets};
 
 /// Where deliveries are accepted, as written in the router: for labels of metrics.
 pub const ROUTES: [&str; 2] = ["/webhooks/github", "/api/github/webhooks"];
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(door::deliver))]
+struct Document;
+
+/// The door's part of the OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
 
 /// What the door stands on.
 pub struct IngestDeps {

@@ -16,6 +16,7 @@ mod folded;
 mod follow;
 mod gate;
 mod metrics;
+mod openapi;
 mod page;
 mod pages;
 mod planner;
@@ -39,6 +40,7 @@ use view_store::{Hints, StoreError, ViewStore};
 
 pub use crate::{
     metrics::Metrics,
+    openapi::{docs_router, openapi},
     planner::Planner,
     settings::{CorsOrigins, QuerySettings},
 };

@@ -110,6 +110,15 @@ struct Gap<'a> {
     reason: std::borrow::Cow<'a, str>,
 }
 
+/// A page of an account's repositories.
+#[derive(utoipa::ToSchema)]
+#[schema(as = RepositoryPage)]
+#[expect(dead_code, reason = "it describes the bytes that are joined")]
+pub(crate) struct Page<'a> {
+    repositories: Vec<domain::view::repository::Payload<'a>>,
+    freshness: domain::view::freshness::Freshness<'a>,
+}
+
 /// The page's bytes, and what stands beside them. `account` is the account's own view, where its index is not
 /// complete.
 fn join(index: &Ready, views: &[&Ready], account: Option<&Ready>) -> Result<(Bytes, Meta), Problem> {

@@ -8,13 +8,12 @@ mod version;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::Body,
-    response::Response,
-    routing::{MethodRouter, get},
-};
+use axum::{Router, body::Body, response::Response};
 use http::{HeaderValue, StatusCode, Uri, header};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use crate::{
     gate::{Behind, GateLayer},
@@ -25,19 +24,32 @@ use crate::{
 /// All of them, behind their gates.
 pub(crate) fn router(window: &Shared) -> Router {
     let gate = |behind| GateLayer { window: Arc::clone(window), behind };
-    let read = |route: MethodRouter<Shared>| route.options(cors::preflight);
-    let data = Router::new()
-        .route("/githubPayload", read(get(github_payload::get)))
-        .route("/v1/accounts/{login}", read(get(account::get)))
-        .route("/v1/accounts/{login}/repos", read(get(account_repositories::get)))
-        .route("/v1/repos/{owner}/{name}", read(get(repository::get)))
-        .route_layer(gate(Behind::Data));
-    let anything =
-        Router::new().route("/version", read(get(version::get))).route_layer(gate(Behind::Anything));
-    data.merge(anything)
+    let (data, _) = data().split_for_parts();
+    let (anything, _) = anything().split_for_parts();
+    let data = data.route_layer(gate(Behind::Data));
+    data.merge(anything.route_layer(gate(Behind::Anything)))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::no_such_path())
         .with_state(Arc::clone(window))
+}
+
+/// What the gate guards, with its description.
+pub(crate) fn data() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(read(routes!(github_payload::get)))
+        .routes(read(routes!(account::get)))
+        .routes(read(routes!(account_repositories::get)))
+        .routes(read(routes!(repository::get)))
+}
+
+/// What anybody may know, with its description.
+pub(crate) fn anything() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(read(routes!(version::get)))
+}
+
+/// Routes that other origins may read too.
+fn read(routes: UtoipaMethodRouter<Shared>) -> UtoipaMethodRouter<Shared> {
+    routes.map(|route| route.options(cors::preflight))
 }
 
 /// Sends a reader to the present name of what was asked for, with the same query.

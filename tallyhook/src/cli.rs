@@ -123,6 +123,7 @@ pub(crate) enum Hook {
 pub(crate) enum Page {
     Settings,
     Metrics,
+    Openapi,
 }
 
 impl Call {

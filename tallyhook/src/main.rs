@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod embedded;
 mod failure;
+mod openapi;
 mod ready;
 mod reference;
 mod serve;

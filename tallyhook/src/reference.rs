@@ -5,7 +5,7 @@ use boot::metrics::{Collectors, Described, describe};
 use crate::{
     cli::Page,
     failure::{Failure, failed},
-    serve,
+    openapi, serve,
     settings::table,
 };
 
@@ -13,6 +13,10 @@ use crate::{
 pub(crate) fn print(page: Page) -> Result<(), Failure> {
     let text = match page {
         Page::Settings => table::page(),
+        Page::Openapi => {
+            let document = serde_json::to_string_pretty(&openapi::document()).map_err(failed)?;
+            format!("{document}\n")
+        }
         Page::Metrics => metrics_page(&serve::collectors().map_err(failed)?),
     };
     print!("{text}");

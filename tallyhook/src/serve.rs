@@ -33,18 +33,21 @@ use crate::{
     admin,
     embedded::Embedded,
     failure::{Failure, failed},
-    ready,
+    openapi, ready,
     settings::Settings,
     webhook_secret,
 };
 
 /// Routes by which requests are counted, beside the door's.
-const ROUTES: &[&str] = &[
+pub(crate) const ROUTES: &[&str] = &[
     "/githubPayload",
     "/v1/accounts/{login}",
     "/v1/accounts/{login}/repos",
     "/v1/repos/{owner}/{name}",
     "/version",
+    "/openapi.json",
+    "/docs",
+    "/docs/style.css",
 ];
 
 /// Every metric that a process with all roles has, for the reference page.
@@ -220,7 +223,8 @@ fn serve_http(
 ) -> Result<JoinSet<()>, Failure> {
     let routes: Vec<&'static str> = ROUTES.iter().chain(&ingest::ROUTES).copied().collect();
     let metrics = HttpMetrics::register(&registry, &routes).map_err(failed)?;
-    let api = ingest.router().merge(query.router()).layer(metrics);
+    let docs = query_api::docs_router(&openapi::document());
+    let api = ingest.router().merge(query.router()).merge(docs).layer(metrics);
     let checks = ready::checks(Arc::clone(log), Arc::clone(store), progress);
     let is_guarded = local(&ops_listener)?.ip().is_loopback() || settings.admin_token.is_some();
     let admin = if is_guarded { query.admin_router() } else { admin::shut() };

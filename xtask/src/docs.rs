@@ -10,6 +10,7 @@ use crate::command;
 const PAGES: &[(&str, &[&str])] = &[
     ("docs/reference/settings.md", &["reference", "settings"]),
     ("docs/reference/metrics.md", &["reference", "metrics"]),
+    ("docs/reference/openapi.json", &["reference", "openapi"]),
 ];
 
 /// Writes the pages, or checks that they are current.

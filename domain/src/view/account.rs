@@ -15,20 +15,25 @@ use crate::{
     },
 };
 
+/// An account: who it is, and the totals over its public repositories.
 #[derive(Serialize)]
-struct Payload<'a> {
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccountPayload))]
+pub struct Payload<'a> {
     account: About<'a>,
     totals: Sums<'a>,
     freshness: Freshness<'a>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Account))]
 struct About<'a> {
+    /// The forge's own id.
     id: JsonId,
     login: &'a str,
     #[serde(rename = "type")]
     kind: Option<&'a str>,
     name: Option<&'a str>,
+    /// The address of its page.
     url: Option<&'a str>,
     avatar_url: Option<&'a str>,
     email: Option<&'a str>,
@@ -37,19 +42,24 @@ struct About<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AccountTotals))]
 struct Sums<'a> {
     repositories: Repositories,
+    /// On the default branches, forks included.
     commits: Option<u64>,
     pull_requests: PullFigures,
     stars: Option<u64>,
     forks: Option<u64>,
+    /// Subscribers.
     watchers: Option<u64>,
     gists: Option<u64>,
     languages: Languages<'a>,
+    /// Sorted, each once.
     topics: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RepositoryNumbers))]
 struct Repositories {
     original: u64,
     forked: u64,
@@ -111,7 +121,7 @@ pub fn render<'a>(
     let languages: BTreeMap<String, u64> = totals.languages();
     let payload = Payload {
         account: About {
-            id: JsonId(id.as_github(), id.to_string()),
+            id: JsonId::of(id.as_github(), id),
             login: profile.login.as_deref().unwrap_or_default(),
             kind: profile.kind.as_deref(),
             name: profile.name.as_deref(),

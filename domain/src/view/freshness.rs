@@ -9,6 +9,7 @@ pub const MISSING_MAX: usize = 100;
 
 /// Why a number is not (fully) known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// It was never heard from the forge; it comes.
@@ -23,6 +24,7 @@ pub enum Reason {
 
 /// Something that is not (fully) known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Missing<'a> {
     /// The field, by its path in the payload of the repository or account.
     pub field: &'static str,
@@ -35,9 +37,13 @@ pub struct Missing<'a> {
 
 /// The `freshness` object of our own payloads.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Freshness<'a> {
+    /// The newest forge time of anything in the payload (RFC 3339).
     as_of: Option<String>,
+    /// Whether every number is known and none in doubt.
     complete: bool,
+    /// What is not (fully) known; at most a hundred entries.
     missing: Vec<Missing<'a>>,
 }
 

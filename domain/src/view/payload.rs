@@ -7,15 +7,19 @@ use serde::Serialize;
 use crate::{entity::account::Profile, view::repository::Figures};
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = GithubPayloadRepository))]
 #[serde(rename_all = "camelCase")]
 struct Fragment<'a> {
     name: &'a str,
     url: &'a str,
+    /// Commits on the default branch.
     commit_count: Option<u64>,
+    /// In all states.
     pull_request_count: Option<u64>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = GithubPayloadProfile))]
 struct User<'a> {
     #[serde(rename = "githubHandle")]
     handle: &'a str,
@@ -26,6 +30,27 @@ struct User<'a> {
     email: Option<&'a str>,
     #[serde(rename = "followerCount")]
     followers: Option<u64>,
+}
+
+/// A user with commit and pull-request counts for each public repository.
+#[cfg(feature = "schema")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = GithubPayload)]
+#[expect(dead_code, reason = "it describes the bytes that are joined")]
+pub struct Payload<'a> {
+    user: UserWithRepositories<'a>,
+}
+
+#[cfg(feature = "schema")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = GithubPayloadUser)]
+#[expect(dead_code, reason = "it describes the bytes that are joined")]
+struct UserWithRepositories<'a> {
+    #[schema(inline)]
+    #[serde(flatten)]
+    user: User<'a>,
+    /// The public ones, by name.
+    repositories: Vec<Fragment<'a>>,
 }
 
 /// What a repository adds to the payload.

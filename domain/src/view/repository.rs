@@ -53,6 +53,7 @@ pub struct Figures {
 
 /// Numbers of pull requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = PullRequests))]
 pub struct PullFigures {
     /// In all states.
     pub total: Option<u64>,
@@ -183,16 +184,19 @@ impl Standing {
 
 /// Languages with their share of all bytes.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = BTreeMap<String, Language>))]
 pub struct Languages<'a>(pub &'a BTreeMap<String, u64>);
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+struct Language {
+    bytes: u64,
+    /// From 0 to 1.
+    share: f64,
+}
 
 impl Serialize for Languages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Language {
-            bytes: u64,
-            share: f64,
-        }
-
         let total: u64 = self.0.values().sum();
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, &bytes) in self.0 {
@@ -204,8 +208,10 @@ impl Serialize for Languages<'_> {
     }
 }
 
+/// A repository with its counts.
 #[derive(Serialize)]
-struct Payload<'a> {
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RepositoryPayload))]
+pub struct Payload<'a> {
     repository: About<'a>,
     counts: Counts,
     languages: Option<Languages<'a>>,
@@ -213,15 +219,20 @@ struct Payload<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Repository))]
 struct About<'a> {
+    /// The forge's own id.
     id: JsonId,
+    /// `owner/name`.
     full_name: &'a str,
+    /// The address of its page.
     url: &'a str,
     description: Option<&'a str>,
     visibility: &'static str,
     fork: bool,
     archived: bool,
     default_branch: Option<&'a str>,
+    /// An SPDX id.
     license: Option<&'a str>,
     topics: &'a [String],
     created_at: Option<String>,
@@ -230,24 +241,34 @@ struct About<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RepositoryCounts))]
 struct Counts {
+    /// On the default branch.
     commits: Option<u64>,
     pull_requests: PullFigures,
     stars: Option<u64>,
     forks: Option<u64>,
+    /// Subscribers.
     watchers: Option<u64>,
+    /// As the forge counts them: pull requests included.
     open_issues: Option<u64>,
 }
 
-/// An id as its forge writes it: a number for GitHub, a text for Bitbucket.
-pub struct JsonId(pub Option<u64>, pub String);
+/// An id as its forge writes it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ForgeId))]
+#[serde(untagged)]
+pub enum JsonId {
+    /// GitHub's.
+    Number(u64),
+    /// Bitbucket's.
+    Text(String),
+}
 
-impl Serialize for JsonId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Some(number) => serializer.serialize_u64(number),
-            None => serializer.serialize_str(&self.1),
-        }
+impl JsonId {
+    /// The number, where there is one; else the text.
+    pub fn of(number: Option<u64>, id: impl std::fmt::Display) -> Self {
+        number.map_or_else(|| JsonId::Text(id.to_string()), JsonId::Number)
     }
 }
 
@@ -276,7 +297,7 @@ pub fn render(
     let is_complete = freshness.is_complete();
     let payload = Payload {
         repository: About {
-            id: JsonId(id.as_github(), id.to_string()),
+            id: JsonId::of(id.as_github(), id),
             full_name,
             url: &figures.url,
             description: facts.description.as_ref().and_then(|text| text.value.as_deref()),

@@ -24,11 +24,15 @@ pub(crate) struct Problem {
     challenge: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Members<'a> {
+/// A refusal as it is written.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Members<'a> {
+    /// Names the kind; never changes.
     r#type: String,
     title: &'a str,
     status: u16,
+    /// What to do about it.
     detail: &'a str,
 }
 

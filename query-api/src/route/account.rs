@@ -16,6 +16,20 @@ use crate::{
     window::Shared,
 };
 
+/// An account: its profile, and totals over its public repositories.
+///
+/// A former login leads to the present one (301).
+#[utoipa::path(
+    get,
+    operation_id = "getAccount",
+    path = "/v1/accounts/{login}",
+    tag = "numbers",
+    params(("login" = String, Path, description = "A user or an organisation.")),
+    responses(
+        (status = 200, description = "The account.", body = domain::view::account::Payload<'static>),
+        (status = 301, description = "It has another login now: see `Location`.")
+    )
+)]
 pub(super) async fn get(
     State(window): State<Shared>,
     Segments(login): Segments<String>,

@@ -9,16 +9,36 @@ use http::header;
 
 use super::moved;
 use crate::{
-    page,
+    page::{self, Page},
     protocol::{
         link::Paging,
         path::{Segments, segment},
-        problem::Problem,
+        problem::{Members, Problem},
     },
     reading::{Found, Wanted},
     window::Shared,
 };
 
+/// An account's public repositories, by name, a page at a time.
+///
+/// `Link` leads to the other pages.
+#[utoipa::path(
+    get,
+    operation_id = "listRepositories",
+    path = "/v1/accounts/{login}/repos",
+    tag = "numbers",
+    params(
+        ("login" = String, Path, description = "A user or an organisation."),
+        ("page" = Option<u32>, Query, description = "From 1.", minimum = 1),
+        ("per_page" = Option<u32>, Query, description = "30 unless told, at most 100.", minimum = 1, maximum = 100)
+    ),
+    responses(
+        (status = 200, description = "A page.", body = Page<'static>,
+            headers(("Link" = Option<String>, description = "`next`, `prev`, `first` and `last`, as far as there are such pages."))),
+        (status = 301, description = "It has another login now: see `Location`."),
+        (status = 400, description = "`page` or `per_page` is no number.", body = Members<'static>, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn get(
     State(window): State<Shared>,
     Segments(login): Segments<String>,

@@ -9,11 +9,29 @@ use axum::{
 use domain::ViewKey;
 
 use crate::{
-    protocol::{path, problem::Problem},
+    protocol::{
+        path,
+        problem::{Members, Problem},
+    },
     reading::{Found, Wanted},
     window::Shared,
 };
 
+/// One user with commit and pull-request counts for each public repository.
+///
+/// The account is kept from its first reader on. Numbers that are not known yet are `null`.
+#[utoipa::path(
+    get,
+    operation_id = "getGithubPayload",
+    path = "/githubPayload",
+    tag = "moved here",
+    params(("user" = Option<String>, Query, description = "The login; without it the first account that the settings track.")),
+    responses(
+        (status = 200, description = "The user.", body = domain::view::payload::Payload<'static>),
+        (status = 400, description = "No user is named, and none is tracked from the start.", body = Members<'static>, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such account, or it is not tracked.", body = Members<'static>, content_type = "application/problem+json")
+    )
+)]
 pub(super) async fn get(State(window): State<Shared>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let login = match (path::query(&parts.uri, "user"), window.settings.track.first()) {

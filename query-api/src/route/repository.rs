@@ -16,6 +16,23 @@ use crate::{
     window::{Shared, Window},
 };
 
+/// One repository: commits, pull requests by state, stars, forks, watchers, languages.
+///
+/// A former name leads to the present one (301).
+#[utoipa::path(
+    get,
+    operation_id = "getRepository",
+    path = "/v1/repos/{owner}/{name}",
+    tag = "numbers",
+    params(
+        ("owner" = String, Path, description = "The owner's login."),
+        ("name" = String, Path, description = "The repository's name.")
+    ),
+    responses(
+        (status = 200, description = "The repository.", body = domain::view::repository::Payload<'static>),
+        (status = 301, description = "It has another name or owner now: see `Location`.")
+    )
+)]
 pub(super) async fn get(
     State(window): State<Shared>,
     Segments((owner, name)): Segments<(String, String)>,

@@ -17,6 +17,7 @@ mod github_payload;
 mod interleavings;
 mod limits;
 mod moves;
+mod openapi;
 mod paging;
 mod readers;
 mod repositories;
