@@ -84,7 +84,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Running, Failure> {
     process_metrics::register(&registry, env!("CARGO_PKG_VERSION")).map_err(failed)?;
     let Embedded { log, store, state, log_broken, store_broken } = Embedded::open(&settings.data_dir).await?;
     // Before anything is appended: what a log that is not ours took in would be lost when the right one comes back.
-    projector::recognise(&*log, &*store).await.map_err(failed)?;
+    projector::recognise(&*log, &*store, &ProjectorSettings::default()).await.map_err(failed)?;
     let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
     let secrets = SharedSecrets::new(webhook_secret::verifying(settings)?);
     let (stop_serving, stop_working) = (CancellationToken::new(), CancellationToken::new());
