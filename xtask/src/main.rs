@@ -7,6 +7,7 @@ mod docs;
 mod files;
 mod fuzz;
 mod lint;
+mod servers;
 mod suites;
 
 use clap::{Parser, Subcommand};

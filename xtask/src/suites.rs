@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use cargo_metadata::Message;
 
-use crate::command;
+use crate::{command, servers::Servers};
 
 /// Building every test from nothing, on two cores.
 const BUILD_MINUTES: u64 = 20;
@@ -21,11 +21,16 @@ const BUILD_MINUTES: u64 = 20;
 /// Examples in the documentation; cargo alone can run them.
 const DOC_MINUTES: u64 = 3;
 
+/// Tests of this name start real servers; they run in suites of their own.
+const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
+
 /// A suite of tests.
 struct Suite {
     name: &'static str,
     about: &'static str,
     packages: &'static [&'static str],
+    /// Whether it is the tests on real servers, or the others.
+    on_servers: bool,
     minutes: u64,
 }
 
@@ -34,50 +39,72 @@ const SUITES: &[Suite] = &[
         name: "domain",
         about: "cases, snapshots, and the commit rule against a random forge, with each guard left out once",
         packages: &["domain"],
+        on_servers: false,
         minutes: 3,
     },
     Suite {
         name: "github",
         about: "signatures, every example payload through translate, the client against a scripted forge",
         packages: &["github"],
+        on_servers: false,
         minutes: 2,
     },
     Suite {
         name: "ports",
         about: "both contract suites on the embedded adapters, and on broken ones that must fail",
         packages: &["event-log", "view-store"],
+        on_servers: false,
         minutes: 5,
     },
     Suite {
         name: "fake-github",
         about: "the oracle against real git and GitHub's own payload schemas",
         packages: &["fake-github"],
+        on_servers: false,
         minutes: 3,
     },
     Suite {
         name: "projector",
         about: "histories that converge whatever breaks on the way; owners that crash, sleep and wake",
         packages: &["projector", "testkit"],
+        on_servers: false,
         minutes: 8,
     },
     Suite {
         name: "rooms",
         about: "boot, ingest, backfill, query-api, each through its own door",
-        packages: &["boot", "ingest", "backfill", "query-api", "xtask", "bench"],
+        packages: &["boot", "ingest", "backfill", "query-api", "xtask", "bench", "test-servers"],
+        on_servers: false,
         minutes: 4,
     },
-    Suite { name: "fuzz", about: "hostile input, a second for each target", packages: &["fuzz"], minutes: 2 },
+    Suite {
+        name: "fuzz",
+        about: "hostile input, a second for each target",
+        packages: &["fuzz"],
+        on_servers: false,
+        minutes: 2,
+    },
     Suite {
         name: "whole",
         about: "the binary against the fake GitHub: good days, bad days, hostile clients, kill -9",
         packages: &["tallyhook"],
+        on_servers: false,
         minutes: 10,
+    },
+    Suite {
+        name: "servers",
+        about: "Kafka and Cassandra themselves: killed, restarted, ended with the test",
+        packages: &["test-servers"],
+        on_servers: true,
+        minutes: 4,
     },
 ];
 
 /// A built test.
 struct Executable {
     package: String,
+    /// Of the test target.
+    name: String,
     path: PathBuf,
     /// The package's folder, where cargo would run it.
     folder: PathBuf,
@@ -101,10 +128,12 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         bail!("building the tests took longer than its {BUILD_MINUTES} minutes");
     }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
-    for suite in SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name))
-    {
+    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
+    let servers = wanted.iter().any(|suite| suite.on_servers).then(Servers::prepare).transpose()?;
+    for suite in wanted {
         println!("\n== {}: {}", suite.name, suite.about);
-        report.push((suite.name, suite.run(&executables)?, suite.minutes));
+        report.push((suite.name, suite.run(&executables, servers.as_ref())?, suite.minutes));
     }
     if names.is_empty() {
         println!("\n== doc: examples in the documentation");
@@ -119,24 +148,35 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         println!("{name:12} {:>7.1} s of {minutes} min", took.as_secs_f64());
     }
     println!("on the embedded log and store");
+    if let Some(servers) = &servers {
+        println!("and on {}", servers.shown());
+    }
     Ok(())
 }
 
 impl Suite {
-    fn run(&self, executables: &[Executable]) -> anyhow::Result<Duration> {
+    fn run(&self, executables: &[Executable], servers: Option<&Servers>) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let limit = Duration::from_secs(self.minutes * 60);
         for package in self.packages {
             let mut is_tested = false;
-            for executable in executables.iter().filter(|executable| executable.package == *package) {
+            for executable in executables.iter().filter(|executable| self.has(package, executable)) {
                 is_tested = true;
                 let mut test = Command::new(&executable.path);
                 test.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
+                if let Some(servers) = servers.filter(|_| self.on_servers) {
+                    servers.tell(&mut test);
+                }
                 command::run_within(&mut test, limit.saturating_sub(started.elapsed()))?;
             }
             anyhow::ensure!(is_tested, "`{package}` has no tests, but suite `{}` names it", self.name);
         }
         Ok(started.elapsed())
+    }
+
+    fn has(&self, package: &str, executable: &Executable) -> bool {
+        let on_servers = ON_SERVERS.contains(&executable.name.as_str());
+        executable.package == package && on_servers == self.on_servers
     }
 }
 
@@ -156,7 +196,8 @@ fn build() -> anyhow::Result<Vec<Executable>> {
             && let Some(folder) = artifact.manifest_path.parent()
         {
             let package = folder.file_name().unwrap_or_default().to_owned();
-            executables.push(Executable { package, path: path.into(), folder: folder.into() });
+            let (name, path, folder) = (artifact.target.name, path.into(), folder.into());
+            executables.push(Executable { package, name, path, folder });
         }
     }
     anyhow::ensure!(child.wait()?.success(), "a test does not build");
