@@ -35,7 +35,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Family, RowKey, ScanKey, Version, key::bytes::KeyBytes};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
