@@ -11,6 +11,7 @@ use tokio::sync::watch;
 struct State {
     folded: BTreeMap<Partition, Version>,
     next: BTreeMap<Partition, u64>,
+    held: usize,
     caught_up: bool,
     lag_records: u64,
 }
@@ -45,6 +46,10 @@ impl Progress {
         });
     }
 
+    pub(crate) fn held(&self, partitions: usize) {
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.held, partitions) != partitions);
+    }
+
     pub(crate) fn caught_up(&self, caught_up: bool) {
         self.state.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
     }
@@ -66,6 +71,11 @@ impl ProgressReader {
     /// The version up to which a partition's rows are written.
     pub fn folded(&self, partition: Partition) -> Version {
         self.state.borrow().folded.get(&partition).copied().unwrap_or(Version::NONE)
+    }
+
+    /// How many partitions this projector has been given.
+    pub fn held(&self) -> usize {
+        self.state.borrow().held
     }
 
     /// Whether everything that the log held at the start is folded: effects may begin.

@@ -198,6 +198,7 @@ impl Loop {
             }
             info!(position = %at, end = bounds.end, "folding a partition");
         }
+        self.tell_current();
         self.note_caught_up().await
     }
 
@@ -441,6 +442,7 @@ impl Loop {
     }
 
     fn tell_current(&self) {
+        self.progress.held(self.tails.len());
         let current: BTreeSet<u32> =
             self.tails.iter().filter(|(_, tail)| tail.caught_up).map(|(partition, _)| partition.0).collect();
         self.progress.current(current);

@@ -73,6 +73,11 @@ impl KafkaHints {
         opened.await.expect("opening hints does not panic")
     }
 
+    /// As [`Hints::publish`], for whoever needs the hints still.
+    pub fn tell(&self, hints: &[Hint]) {
+        self.teller.tell(hints);
+    }
+
     /// Sends what is gathered, within a bound.
     pub async fn close(&self) {
         let ended = self.teller.end();
@@ -83,7 +88,7 @@ impl KafkaHints {
 
 impl Hints for KafkaHints {
     fn publish(&self, hints: Vec<Hint>) {
-        self.teller.tell(&hints);
+        self.tell(&hints);
     }
 
     fn follow(&self) -> Box<dyn Follower> {
