@@ -45,8 +45,8 @@ pub(crate) struct Running {
     pub(crate) api: Option<SocketAddr>,
     /// Where metrics and the admin routes are.
     pub(crate) ops: SocketAddr,
-    /// Replaced on SIGHUP.
-    pub(crate) secrets: SharedSecrets,
+    /// Replaced on SIGHUP; `None` where no deliveries are taken in.
+    pub(crate) secrets: Option<SharedSecrets>,
     ports: Ports,
     servers: JoinSet<()>,
     ingest: Option<Ingest>,
@@ -72,7 +72,10 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         // comes back.
         projector::recognise(&*ports.log, &*rows.store, &projecting).await.map_err(failed)?;
     }
-    let secrets = SharedSecrets::new(webhook_secret::of_roles(settings, roles)?);
+    let secrets = match roles.ingest {
+        true => Some(SharedSecrets::new(webhook_secret::verifying(settings)?)),
+        false => None,
+    };
     let (stop_serving, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let mut work = JoinSet::new();
 
@@ -116,7 +119,7 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         }
     }
     let watches = watch_storage(std::mem::take(&mut ports.broken));
-    let ingest = roles.ingest.then(|| door(&ports, &secrets, &registry)).transpose()?;
+    let ingest = secrets.as_ref().map(|secrets| door(&ports, secrets, &registry)).transpose()?;
     if let (Some(query), true) = (&query, roles.ingest) {
         query.door_opens(now());
     }
@@ -150,7 +153,7 @@ fn refuse_what_cannot_be(settings: &Settings, roles: Roles) -> Result<(), Failur
             roles.name()
         )));
     }
-    Ok(())
+    if roles.ingest { webhook_secret::refuse_none(settings) } else { Ok(()) }
 }
 
 fn projector_settings(ports: &Ports) -> ProjectorSettings {

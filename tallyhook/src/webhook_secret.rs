@@ -12,7 +12,6 @@ use secrecy::SecretString;
 
 use crate::{
     failure::{Failure, failed},
-    roles::Roles,
     settings::Settings,
 };
 
@@ -50,20 +49,16 @@ pub(crate) fn verifying(settings: &Settings) -> Result<Secrets, Failure> {
         .map_err(|error| Failure::Usage(format!("--webhook-secret (TALLYHOOK_WEBHOOK_SECRET): {error}")))
 }
 
-/// The secrets that a process of these roles verifies with; none where it takes no deliveries in. A separate
-/// `ingest` makes none by itself: each of several would make another.
-pub(crate) fn of_roles(settings: &Settings, roles: Roles) -> Result<Secrets, Failure> {
-    if !roles.ingest {
-        return Secrets::new(std::iter::empty()).map_err(failed);
-    }
-    if settings.webhook_secrets.is_empty() && settings.places.is_cluster() {
+/// Refuses to go on without a secret in a cluster: each of several processes would make another.
+pub(crate) fn refuse_none(settings: &Settings) -> Result<(), Failure> {
+    if settings.places.is_cluster() && settings.webhook_secrets.is_empty() {
         return Err(Failure::Usage(
             "there is no webhook secret, and in a cluster none is made: give every process that takes deliveries \
              the same --webhook-secret (TALLYHOOK_WEBHOOK_SECRET)"
                 .to_owned(),
         ));
     }
-    verifying(settings)
+    Ok(())
 }
 
 fn make(path: &Path) -> Result<String, Failure> {

@@ -20,7 +20,8 @@ pub(crate) async fn run(settings: Settings, raw: &Raw, roles: Roles) -> Result<(
     let mut reload = signals.reload.clone();
     tokio::spawn(async move {
         while reload.changed().await.is_ok() {
-            match reread().and_then(|settings| webhook_secret::of_roles(&settings, roles)) {
+            let Some(secrets) = &secrets else { continue };
+            match reread().and_then(|settings| webhook_secret::verifying(&settings)) {
                 Ok(verifying) => {
                     secrets.replace(verifying);
                     info!("the webhook secrets were read again");
