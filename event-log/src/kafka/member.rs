@@ -321,7 +321,7 @@ impl Member {
             }
             _ => {
                 debug!(group = self.group, reason, "offsets were not committed yet; it is tried again");
-                Outcome::Failed(reason)
+                Outcome::Failed
             }
         }
     }
