@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use event_log::{EventLog, LogError, Next, Wait};
+use event_log::{LogError, Next, Wait};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{

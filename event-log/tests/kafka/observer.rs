@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use event_log::{
-    EventLog, Wait,
+    Wait,
     kafka::{KafkaLog, KafkaLogSettings, KafkaObserver, MemberStats, ProducerStats},
 };
 use tokio::sync::Notify;
