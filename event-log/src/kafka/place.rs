@@ -34,6 +34,8 @@ pub(super) struct Places {
     pub(super) offsets: Offsets,
     stopped: Option<String>,
     pub(super) is_closing: bool,
+    /// Nothing more is committed.
+    pub(super) has_left: bool,
 }
 
 /// A partition that was given out at least once.
