@@ -84,7 +84,9 @@ impl Story {
     async fn shown(&self, stage: &Stage) -> Vec<Value> {
         let mut shown = Vec::new();
         for account in &self.accounts {
-            for view in [ViewKey::GithubPayload, ViewKey::Account, ViewKey::RepositoryIndex] {
+            let repositories = stage.rows().repositories(*account).await;
+            let views = repositories.into_iter().map(|(repo, _)| ViewKey::Repository(repo));
+            for view in views.chain([ViewKey::GithubPayload, ViewKey::Account]) {
                 shown.extend(stage.view(*account, view).await.map(|view| view.json()));
             }
         }
@@ -187,17 +189,23 @@ async fn a_copy_that_is_killed_anywhere_goes_on_and_copies_nothing_twice() {
     let stayed = stopped_folder(&story, folder.path()).await;
     let from = Embedded::open(folder.path()).await.unwrap();
     fold(&from).await.unwrap();
-    let (log, store) = empty_target().await;
+    let (_, store) = empty_target().await;
     let stores = Stores { from: &from.state, to: &store };
-    let logs = Logs { from: &*from.log, epoch: stores.epoch().await.unwrap(), to: &log };
+    let epoch = stores.epoch().await.unwrap();
+    // A log in a folder: what is on its way when the copy is killed is there or not when it begins again.
+    let target = tempfile::tempdir().unwrap();
+    let open_target = || EmbeddedLog::open(target.path(), EmbeddedLogSettings::default()).unwrap();
     let mut killed = 0;
     // Later and later.
     let copied = loop {
+        let log = open_target();
+        let logs = Logs { from: &*from.log, epoch, to: &log };
         match killed_after(killed, move_all(logs, stores)).await {
             Some(copied) => break copied.unwrap(),
             None => killed += 1,
         }
     };
+    let log = open_target();
     assert!(killed > 10, "it was killed {killed} times");
     assert_eq!(copied.records, 0, "nothing was left for the last one");
     let (copies, originals) = (records_of(&log).await, records_of(&*stayed.log()).await);
