@@ -6,10 +6,12 @@ mod commands;
 #[cfg(any(feature = "cluster", test))]
 mod copy;
 mod demo;
-mod embedded;
 mod failure;
+mod places;
+mod ports;
 mod ready;
 mod reference;
+mod roles;
 mod serve;
 mod settings;
 mod table;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use crate::{
     failure::{Failure, failed},
+    roles::Roles,
     settings::Settings,
 };
 
@@ -47,6 +48,22 @@ pub(crate) fn verifying(settings: &Settings) -> Result<Secrets, Failure> {
     let all = all(settings)?;
     Secrets::new(all.iter().map(|(name, secret)| (name.as_str(), secret)))
         .map_err(|error| Failure::Usage(format!("--webhook-secret (TALLYHOOK_WEBHOOK_SECRET): {error}")))
+}
+
+/// The secrets that a process of these roles verifies with; none where it takes no deliveries in. A separate
+/// `ingest` makes none by itself: each of several would make another.
+pub(crate) fn of_roles(settings: &Settings, roles: Roles) -> Result<Secrets, Failure> {
+    if !roles.ingest {
+        return Secrets::new(std::iter::empty()).map_err(failed);
+    }
+    if settings.webhook_secrets.is_empty() && settings.places.is_cluster() {
+        return Err(Failure::Usage(
+            "there is no webhook secret, and in a cluster none is made: give every process that takes deliveries \
+             the same --webhook-secret (TALLYHOOK_WEBHOOK_SECRET)"
+                .to_owned(),
+        ));
+    }
+    verifying(settings)
 }
 
 fn make(path: &Path) -> Result<String, Failure> {
