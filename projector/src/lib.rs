@@ -25,7 +25,7 @@ use view_store::{Hints, ViewStore};
 
 pub use metrics::Metrics;
 pub use progress::{Progress, ProgressReader};
-pub use seen::recognise;
+pub use seen::{recognise, seen_row};
 
 /// Why the projector ended before it was told to; the sentence names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -32,6 +32,12 @@ impl Seen {
     }
 }
 
+/// The row that says that a partition is folded up to this record, the last that was copied into it.
+pub fn seen_row(position: Position, record: &Record, epoch: Epoch) -> Row {
+    let seen = Seen { offset: position.offset, checksum: checksum(record) };
+    seen.row(position.partition.0, epoch)
+}
+
 /// What a record is recognised by.
 pub(crate) fn checksum(record: &Record) -> u32 {
     let head = crc32c::crc32c(&record.stream.to_bytes());

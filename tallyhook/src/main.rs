@@ -3,6 +3,8 @@
 mod admin;
 mod cli;
 mod commands;
+#[cfg(any(feature = "cluster", test))]
+mod copy;
 mod demo;
 mod failure;
 mod places;

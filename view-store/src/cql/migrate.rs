@@ -2,7 +2,7 @@
 //! do it at once: every change of the schema goes to the same server, which makes one after the other, and each
 //! says `IF NOT EXISTS`.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use scylla::{
     client::{execution_profile::ExecutionProfile, session::Session},
@@ -17,6 +17,8 @@ use super::{
 
 /// More copies than this cost more than they protect; who wants them says so.
 const REPLICATION_MAX_UNASKED: usize = 3;
+/// Changes of the schema are slow, and slower where several wait for one another.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
 /// The write time of the ledger's rows: all who write one write the same.
 const LEDGER_TIME: i64 = 1;
 
@@ -78,7 +80,7 @@ pub async fn migrate(address: &CqlAddress, settings: MigrateSettings) -> Result<
     let schema = Schema { session: &session, address, profile: one_server(&session, address)? };
     let mut done = Vec::new();
     if !schema.has_keyspace().await? {
-        let replication = settings.replication.unwrap_or_else(|| replication_unasked(&session));
+        let replication = settings.replication.unwrap_or_else(|| replication_unasked(&session, address));
         schema.make_keyspace(replication).await?;
         done.push(Applied::Keyspace { name: address.keyspace().to_owned(), replication });
     }
@@ -114,14 +116,23 @@ fn one_server(session: &Session, address: &CqlAddress) -> Result<ExecutionProfil
     Ok(ExecutionProfile::builder()
         .load_balancing_policy(target)
         .consistency(Consistency::LocalQuorum)
-        // Changes of the schema are slow, and slower where many wait.
-        .request_timeout(Some(std::time::Duration::from_secs(60)))
+        .request_timeout(Some(CHANGE_MAX))
         .build())
 }
 
-fn replication_unasked(session: &Session) -> u16 {
-    let nodes = session.get_cluster_state().get_nodes_info().len();
-    u16::try_from(nodes.clamp(1, REPLICATION_MAX_UNASKED)).expect("at most three")
+/// What every datacenter that gets copies can hold.
+fn replication_unasked(session: &Session, address: &CqlAddress) -> u16 {
+    let state = session.get_cluster_state();
+    let mut servers = BTreeMap::<&str, usize>::new();
+    for node in state.get_nodes_info() {
+        *servers.entry(node.datacenter.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    let fewest = match &address.datacenter {
+        Some(datacenter) => servers.get(datacenter.as_str()).copied(),
+        None => servers.values().min().copied(),
+    };
+    let copies = fewest.unwrap_or_default().clamp(1, REPLICATION_MAX_UNASKED);
+    u16::try_from(copies).expect("at most three")
 }
 
 struct Schema<'a> {

@@ -22,6 +22,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// How long servers may take to agree on a change of the schema.
 const AGREEMENT_MAX: Duration = Duration::from_secs(60);
+/// How often they are asked whether they do; two dozen changes wait for it.
+const AGREEMENT_EVERY: Duration = Duration::from_millis(20);
 
 /// Gives writes that name no version a time before every version, so that a forgotten one always loses.
 ///
@@ -50,7 +52,10 @@ pub async fn connect(address: &CqlAddress) -> Result<Session, OpenError> {
 
 /// A session that only changes the schema. It leaves times to the servers, which date the schema by them.
 pub(super) async fn connect_for_schema(address: &CqlAddress) -> Result<Session, OpenError> {
-    let builder = builder(address, balancing(address))?;
+    let builder = builder(address, balancing(address))?
+        .schema_agreement_interval(AGREEMENT_EVERY)
+        // Nothing is routed by what it would read after each of two dozen changes.
+        .refresh_metadata_on_auto_schema_agreement(false);
     builder.build().await.map_err(|error| OpenError::unreachable(address, &error))
 }
 

@@ -11,7 +11,7 @@ use std::{
 use domain::{RowKey, ScanKey, ViewKey};
 use futures::TryStreamExt;
 use test_servers::Cassandra;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use view_store::{
     Row, StoreError, ViewStore,
     cql::{CqlAddress, CqlStore, CqlStoreSettings},
@@ -48,15 +48,17 @@ async fn write_until_done(store: &CqlStore, rows: Vec<Row>) -> u32 {
 /// Writers that note what was acknowledged, until they are told to end.
 struct Writers {
     is_ending: Arc<AtomicBool>,
+    acknowledged: watch::Sender<usize>,
     tasks: JoinSet<(Vec<Row>, u32)>,
 }
 
 impl Writers {
     fn start(store: &CqlStore, account: u64) -> Self {
         let is_ending = Arc::new(AtomicBool::new(false));
+        let count = watch::Sender::new(0);
         let mut tasks = JoinSet::new();
         for task in 0..8_u32 {
-            let (store, is_ending) = (store.clone(), Arc::clone(&is_ending));
+            let (store, is_ending, count) = (store.clone(), Arc::clone(&is_ending), count.clone());
             tasks.spawn(async move {
                 let (mut acknowledged, mut retries) = (Vec::new(), 0);
                 for number in 0.. {
@@ -67,11 +69,20 @@ impl Writers {
                     let written = row(key, u64::from(number) + 1, pattern(700, u64::from(number)));
                     retries += write_until_done(&store, vec![written.clone()]).await;
                     acknowledged.push(written);
+                    count.send_modify(|count| *count += 1);
                 }
                 (acknowledged, retries)
             });
         }
-        Writers { is_ending, tasks }
+        Writers { is_ending, acknowledged: count, tasks }
+    }
+
+    /// Waits until so many more rows were acknowledged.
+    async fn wait_for(&self, more: usize) {
+        let enough = *self.acknowledged.borrow() + more;
+        let mut acknowledged = self.acknowledged.subscribe();
+        let waited = tokio::time::timeout(RETURN_MAX, acknowledged.wait_for(|count| *count >= enough)).await;
+        waited.expect("writers go on by themselves").unwrap();
     }
 
     /// What was acknowledged, and how often somebody was told to try again.
@@ -104,29 +115,12 @@ async fn a_server_that_is_killed_under_writes_loses_nothing_that_was_acknowledge
     for round in 0..2 {
         let writers = Writers::start(&store, round);
         // Enough of them that the kill finds writes on their way.
-        let started = Instant::now();
-        while scan_len(&store, round).await < 300 {
-            assert!(started.elapsed() < RETURN_MAX);
-        }
+        writers.wait_for(300).await;
         let killed = Arc::clone(&server);
         blocking(move || killed.kill(0).and_then(|()| killed.restart(0))).await;
-        let before = scan_len(&store, round).await;
-        while scan_len(&store, round).await < before + 100 {
-            assert!(started.elapsed() < RETURN_MAX, "writers go on by themselves");
-        }
+        writers.wait_for(100).await;
         let (acknowledged, _) = writers.end().await;
         expect_all(&store, round, acknowledged).await;
-    }
-}
-
-async fn scan_len(store: &CqlStore, account: u64) -> usize {
-    loop {
-        let rows = store.scan(&ScanKey::Members(stream(account))).await.unwrap();
-        match rows.try_fold(0, |count, _| async move { Ok(count + 1) }).await {
-            Ok(count) => return count,
-            Err(StoreError::Retry(_)) => {}
-            Err(stop) => panic!("{stop}"),
-        }
     }
 }
 
@@ -188,16 +182,10 @@ async fn one_of_three_servers_may_be_away_and_two_may_not() {
     let address = migrated(&server, "of_three").await;
     let store = open(&address, Duration::from_secs(10)).await;
     let writers = Writers::start(&store, 1);
-    let started = Instant::now();
-    while scan_len(&store, 1).await < 100 {
-        assert!(started.elapsed() < RETURN_MAX);
-    }
+    writers.wait_for(100).await;
     let killed = Arc::clone(&server);
     blocking(move || killed.kill(1)).await;
-    let before = scan_len(&store, 1).await;
-    while scan_len(&store, 1).await < before + 100 {
-        assert!(started.elapsed() < RETURN_MAX, "two of three are enough");
-    }
+    writers.wait_for(100).await;
     let (acknowledged, retries) = writers.end().await;
     assert_eq!(retries, 0, "nobody was told to try again");
     expect_all(&store, 1, acknowledged).await;
