@@ -28,6 +28,16 @@ pub(crate) enum Call {
         #[arg(long)]
         replication: Option<u16>,
     },
+    /// Move a stopped data folder to a cluster that `migrate` has made and nothing else has used. A copy that was
+    /// interrupted is begun again with the same words
+    Copy {
+        /// The folder: embedded:DIR
+        #[arg(long, value_name = "embedded:DIR")]
+        from: String,
+        /// The cluster's log and store: kafka://HOST:PORT/TOPIC,scylla://HOST:PORT/KEYSPACE
+        #[arg(long, value_name = "kafka://…,scylla://…")]
+        to: String,
+    },
     /// The lives of the log's offsets
     Epoch {
         /// What to do

@@ -3,6 +3,7 @@
 mod accounts;
 mod backfill;
 mod config;
+mod copy;
 mod dead_letters;
 mod epoch;
 mod healthcheck;
@@ -31,6 +32,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Projector => serve::run(settings, &raw, Roles::PROJECTOR).await,
         Call::QueryApi => serve::run(settings, &raw, Roles::QUERY_API).await,
         Call::Migrate { partitions, replication } => migrate::run(&settings, partitions, replication).await,
+        Call::Copy { from, to } => copy::run(&from, &to).await,
         Call::Epoch { action: Epoch::Open } => epoch::open(&settings).await,
         Call::Track { logins } => track::track(&Admin::new(&settings)?, &logins).await,
         Call::Untrack { logins } => track::untrack(&Admin::new(&settings)?, &logins).await,

@@ -10,16 +10,16 @@ mod rows;
 
 use std::{path::Path, sync::Arc};
 
-use event_log::{EventLog, embedded::FILE_NAME};
+use event_log::{EmbeddedLog, EventLog, embedded::FILE_NAME};
 use projector::{Progress, Projector, ProjectorSettings};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
-use view_store::{InProcessHints, ViewStore};
+use view_store::{EmbeddedStore, InProcessHints, ViewStore};
 
 use self::{records::Logs, rows::Stores};
 use crate::{
-    embedded::Embedded,
     failure::{Failure, failed},
+    ports::embedded::open_both,
 };
 
 /// What a copy did, for the person who waits for it.
@@ -41,11 +41,12 @@ pub(crate) async fn copy(
         let folder = folder.display();
         return Err(Failure::Usage(format!("there is no data folder at {folder}: it has no {FILE_NAME}")));
     }
-    let from = Embedded::open(folder).await?;
-    fold(&from).await?;
-    let stores = Stores { from: &from.state, to: to_store };
+    let (log, store) = open_both(folder).await?;
+    let log = Arc::new(log);
+    fold(&log, &store).await?;
+    let stores = Stores { from: &store, to: to_store };
     let epoch = stores.epoch().await.map_err(failed)?;
-    let logs = Logs { from: &*from.log, epoch, to: to_log };
+    let logs = Logs { from: &*log, epoch, to: to_log };
     move_all(logs, stores).await.map_err(|error| Failure::Failed(format!("{error:#}")))
 }
 
@@ -56,21 +57,22 @@ async fn move_all(logs: Logs<'_>, stores: Stores<'_>) -> anyhow::Result<Copied> 
     let compared = stores.compare(logs).await?;
     // Only now: whoever starts before this folds the whole log again.
     handover::hand_over(logs, stores, epoch).await?;
-    projector::recognise(logs.to, stores.to).await?;
+    projector::recognise(logs.to, stores.to, &ProjectorSettings::default()).await?;
     Ok(Copied { records, compared, epoch })
 }
 
 /// Folds what the folder's log holds and its rows do not.
-async fn fold(from: &Embedded) -> Result<(), Failure> {
-    projector::recognise(&*from.log, &*from.store).await.map_err(failed)?;
+async fn fold(log: &Arc<EmbeddedLog>, store: &EmbeddedStore) -> Result<(), Failure> {
+    let settings = ProjectorSettings::default();
+    projector::recognise(&**log, store, &settings).await.map_err(failed)?;
     let (progress, mut reader) = Progress::new();
     let projector = Projector {
-        log: Arc::clone(&from.log),
-        store: Arc::clone(&from.store),
+        log: Arc::clone(log) as Arc<dyn EventLog>,
+        store: Arc::new(store.clone()),
         hints: Arc::new(InProcessHints::new()),
         progress,
         metrics: projector::Metrics::register(&Registry::new()).map_err(failed)?,
-        settings: ProjectorSettings::default(),
+        settings,
     };
     let stop = CancellationToken::new();
     let until_caught_up = async {

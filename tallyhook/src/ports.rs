@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
-mod embedded;
+pub(crate) mod embedded;
 #[cfg(feature = "cluster")]
 mod kafka_metrics;
 

@@ -1,4 +1,4 @@
-//! From a folder to ports that a migration has made; what a cluster adds is in `tests/copy`.
+//! From a folder to ports that a migration has made; what a cluster adds is in `cluster`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
@@ -26,6 +26,9 @@ use testkit::{
 use view_store::{EmbeddedStore, EmbeddedStoreSettings, ViewStore};
 
 use super::*;
+
+#[cfg(feature = "cluster")]
+mod cluster;
 
 /// A small forge with a history, of which a folder heard the first part.
 struct Story {
@@ -187,10 +190,11 @@ async fn a_copy_that_is_killed_anywhere_goes_on_and_copies_nothing_twice() {
     let story = Story::new();
     let folder = tempfile::tempdir().unwrap();
     let stayed = stopped_folder(&story, folder.path()).await;
-    let from = Embedded::open(folder.path()).await.unwrap();
-    fold(&from).await.unwrap();
+    let (from_log, from_store) = open(folder.path());
+    let from_log = Arc::new(from_log);
+    fold(&from_log, &from_store).await.unwrap();
     let (_, store) = empty_target().await;
-    let stores = Stores { from: &from.state, to: &store };
+    let stores = Stores { from: &from_store, to: &store };
     let epoch = stores.epoch().await.unwrap();
     // A log in a folder: what is on its way when the copy is killed is there or not when it begins again.
     let target = tempfile::tempdir().unwrap();
@@ -199,7 +203,7 @@ async fn a_copy_that_is_killed_anywhere_goes_on_and_copies_nothing_twice() {
     // Later and later.
     let copied = loop {
         let log = open_target();
-        let logs = Logs { from: &*from.log, epoch, to: &log };
+        let logs = Logs { from: &*from_log, epoch, to: &log };
         match killed_after(killed, move_all(logs, stores)).await {
             Some(copied) => break copied.unwrap(),
             None => killed += 1,

@@ -14,8 +14,7 @@ use crate::failure::{Failure, failed};
 
 /// Opens a data folder, or makes one.
 pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
-    let (log, state) = open_files(data_dir).await?;
-    begin_epoch(&state).await?;
+    let (log, state) = open_both(data_dir).await?;
     let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
     Ok(Ports {
         broken: vec![log.broken(), state.broken()],
@@ -32,6 +31,13 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
         remedy: None,
         ending: Ending::Nothing,
     })
+}
+
+/// Opens a data folder's log and store, or makes them.
+pub(crate) async fn open_both(data_dir: &Path) -> Result<(EmbeddedLog, EmbeddedStore), Failure> {
+    let (log, state) = open_files(data_dir).await?;
+    begin_epoch(&state).await?;
+    Ok((log, state))
 }
 
 async fn open_files(data_dir: &Path) -> Result<(EmbeddedLog, EmbeddedStore), Failure> {

@@ -16,7 +16,7 @@ const SCHEME: &str = "scylla://";
 ///
 /// | name | value |
 /// |---|---|
-/// | `datacenter` | the datacenter to speak to; quorums are counted in it. Needed where there are several |
+/// | `datacenter` | the datacenter to speak to; quorums are counted in it. Needed where there are several, and the same for every process |
 /// | `tls` | `on` or `off` (the default); needs a build with the feature `cql-tls` |
 /// | `tls_ca_file` | a PEM file with the authorities that sign the servers' certificates; needed for `tls` |
 /// | `tls_cert_file`, `tls_key_file` | PEM files of our own certificate, where the servers ask for one |
