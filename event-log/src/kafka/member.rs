@@ -24,8 +24,8 @@ use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 
 use super::{
-    client::Voice, committer::Committer, message, place::Places, reader::index,
-    settings::MemberStats, topic::client_reason,
+    client::Voice, committer::Committer, message, place::Places, reader::index, settings::MemberStats,
+    topic::client_reason,
 };
 use crate::{
     port::{Assignment, Partition, Position},
@@ -459,7 +459,11 @@ impl Member {
         if !leaving.is_empty() {
             self.unassign(&leaving);
         }
-        debug!(group = self.group, "leaving the group");
+        // librdkafka leaves only where it knows the coordinator just then: after an outage it must find it again.
+        let mut one = TopicPartitionList::new();
+        one.add_partition(&self.topic, 0);
+        let is_known = self.consumer.committed_offsets(one, LEAVE_WAIT_MAX).is_ok();
+        debug!(group = self.group, is_known, "leaving the group");
         // Closing, unless a commit is on its way still: then the thread that waits for it closes.
         drop(self.consumer);
     }

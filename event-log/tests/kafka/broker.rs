@@ -140,6 +140,31 @@ async fn what_will_never_fit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_may_go_while_no_broker_is_there_and_after_an_outage_it_leaves_at_once() {
+    if server::is_missing() {
+        return;
+    }
+    let broker = server::killable().await;
+    let address = server::made(&broker.addresses(), "?session.timeout.ms=45000").await;
+    let log = server::open(&address).await;
+    let (member, _) = join_alone(&log, "group").await;
+    broker.kill();
+    drop(member);
+    let closed = tokio::time::timeout(PATIENCE, log.close()).await;
+    assert!(closed.is_ok(), "closing hangs without a broker");
+    broker.restart();
+
+    let log = server::open(&address).await;
+    let (member, _) = join_alone(&log, "another group").await;
+    broker.kill();
+    broker.restart();
+    drop(member);
+    // Otherwise its session would have to end first.
+    let rejoined = tokio::time::timeout(Duration::from_secs(30), join_alone(&log, "another group")).await;
+    assert!(rejoined.is_ok(), "the group was not left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn brokers_that_are_not_there_are_told_within_a_bound() {
     let address = server::unused("127.0.0.1:1", "");
     let opened = tokio::time::timeout(PATIENCE, KafkaLog::open(&address, KafkaLogSettings::default())).await;
