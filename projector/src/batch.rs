@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::{AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version, record::COPIED_VERSION, service};
+use domain::{
+    AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version, record::COPIED_VERSION, service,
+};
 use event_log::{Position, Record};
 use tokio_util::sync::CancellationToken;
 use tracing::error;

@@ -37,13 +37,15 @@ use bytes::Bytes;
 use domain::{Family, RowKey, ScanKey, Version, key::bytes::KeyBytes};
 use futures::{TryStreamExt, stream};
 use scylla::{
-    client::session::Session,
     deserialize::row::DeserializeRow,
     response::query_result::{QueryResult, QueryRowsResult},
     serialize::row::SerializeRow,
     statement::prepared::PreparedStatement,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What [`connect`] gives.
+pub use scylla::client::session::Session;
 
 pub use self::{
     address::{CqlAddress, CqlAddressError},

@@ -10,6 +10,7 @@ use crate::{
         SECRET,
         forge::{Forge, told},
         seconds, seed,
+        sender::Sender,
         truth::until_true,
         until,
     },
@@ -17,6 +18,9 @@ use crate::{
 
 /// Things that happen.
 const STEPS: usize = 150;
+
+/// A delivery of 20 MiB.
+const LARGE_BYTES: usize = 20 << 20;
 
 /// Two debug builds of each role share two cores with the servers.
 const TRUE_WITHIN: Duration = seconds(90);
@@ -45,15 +49,10 @@ async fn two_of_each_role_show_the_truth() {
     let other = Process::start(&setup, "query-api").await;
     other.ready().await;
     until_true(&forge, &other.reader(), TRUE_WITHIN).await;
-    until(seconds(30), "both to hold partitions", async || {
-        let asked = [
-            projectors[0].metric("tallyhook_kafka_group_lag_records").await,
-            projectors[0].metric("tallyhook_projected_records_total").await,
-            projectors[1].metric("tallyhook_projected_records_total").await,
-        ];
-        if asked[1] > 0.0 && asked[2] > 0.0 { Ok(()) } else { Err(asked) }
-    })
-    .await;
+    for projector in &projectors {
+        let holds = projector.running.stderr.find(seconds(60), |line| line.contains("folding a partition"));
+        assert!(holds.await.is_some(), "both hold partitions");
+    }
 
     // One door takes what an App's webhook sends, the other what a second one sends: every delivery twice.
     for door in &doors {
@@ -71,17 +70,26 @@ async fn two_of_each_role_show_the_truth() {
     until_true(&forge, &query.reader(), TRUE_WITHIN).await;
     until_true(&forge, &other.reader(), TRUE_WITHIN).await;
 
+    for projector in &projectors {
+        assert!(projector.metric("tallyhook_projected_records_total").await > 0.0, "both folded");
+    }
+
+    // As large as GitHub sends them: the push is what counts, not what surrounds it.
+    let repo = forge.open_repository(0).id;
+    let mut large = forge.untold_push(repo);
+    large.body.resize(LARGE_BYTES, b' ');
+    Sender::new().accepted(doors[1].api(), &large).await;
+    until_true(&forge, &query.reader(), TRUE_WITHIN).await;
+
     // Commands reach one window, go through the log, and are done when they return.
     let talking = setup.clone().with("OPS_URL", &format!("http://{}", other.ops));
     let login = forge.logins().remove(0);
     talking.run(&["untrack", &login]).await.done();
-    let refused = query.reader().get(&format!("/v1/accounts/{login}")).await;
     until(seconds(40), "the other window to hear of it", async || {
         let answer = query.reader().get(&format!("/v1/accounts/{login}")).await;
         if answer.status == 404 { Ok(()) } else { Err(answer.text()) }
     })
     .await;
-    drop(refused);
     let refused = other.reader().get(&format!("/v1/accounts/{login}")).await;
     assert_eq!(refused.status, 404, "{}", refused.text());
     talking.run(&["track", &login]).await.done();

@@ -4,6 +4,8 @@
 
 mod kills;
 mod life;
+mod members;
+mod outages;
 mod place;
 mod refused;
 #[path = "../whole/support/mod.rs"]

@@ -2,7 +2,8 @@
 //! own where it kills them.
 
 use std::{
-    net::SocketAddr,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -87,6 +88,24 @@ impl Place {
             .with("STORE", &format!("scylla://{cassandra}/{}", self.keyspace))
             .with("TRACK", &forge.track())
             .with_variable("RUST_LOG", "info,rdkafka=error,librdkafka=error")
+    }
+
+    /// Deletes the topic of the log: DeleteTopics (20) in version 1 of Kafka's protocol.
+    pub(crate) fn delete_topic(&self) {
+        let name = self.topic.as_bytes();
+        let mut request = b"\0\x14\0\x01\0\0\0\x01\xff\xff\0\0\0\x01".to_vec();
+        request.extend(u16::try_from(name.len()).unwrap().to_be_bytes());
+        request.extend(name);
+        request.extend(10_000_u32.to_be_bytes());
+        let mut stream = TcpStream::connect(&self.kafka.addresses()[0]).unwrap();
+        stream.set_read_timeout(Some(START_MAX)).unwrap();
+        stream.write_all(&u32::try_from(request.len()).unwrap().to_be_bytes()).unwrap();
+        stream.write_all(&request).unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[answer.len() - 2..], [0, 0], "the topic was not deleted: {answer:?}");
     }
 
     /// Makes topics and tables.
