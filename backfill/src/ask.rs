@@ -229,6 +229,12 @@ impl Asker {
         self.sweeps.lock().unwrap_or_else(PoisonError::into_inner).remove(&account);
     }
 
+    /// Sweeps of other accounts are for other processes to finish.
+    pub(crate) fn let_go_of_sweeps(&self, is_held: impl Fn(AccountId) -> bool) {
+        let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
+        sweeps.retain(|account, _| is_held(*account));
+    }
+
     /// Sleeps, unless the process is ending.
     pub(crate) async fn sleep_until(&self, at: Millis) -> Result<(), JobError> {
         let rest = u64::try_from(at.0 - now().0).unwrap_or(0);

@@ -10,6 +10,7 @@
 
 mod ask;
 mod folded;
+mod held;
 mod jobs;
 mod metrics;
 mod plan;
@@ -18,10 +19,11 @@ mod run;
 mod schedule;
 mod sweep;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use event_log::EventLog;
 use github::client::Client;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use view_store::{Hints, ViewStore};
 
@@ -68,6 +70,9 @@ pub struct Backfill {
     pub metrics: Metrics,
     /// Its bounds.
     pub settings: BackfillSettings,
+    /// The partitions whose accounts are this process's to ask about: those that its projector holds and has
+    /// caught up with. A rebuild asks nobody.
+    pub partitions: watch::Receiver<BTreeSet<u32>>,
 }
 
 /// A backfill that already listens, so that it misses nothing of what is folded before it begins.
@@ -81,7 +86,7 @@ impl Backfill {
 }
 
 impl Listening {
-    /// Asks until `shutdown`. Call it once the projector has caught up: a rebuild asks nobody.
+    /// Asks until `shutdown`, or until nobody says any more which partitions are held.
     ///
     /// # Errors
     /// When log or store can no longer be used.

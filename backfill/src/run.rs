@@ -1,7 +1,7 @@
 //! The loop: hears of needs, takes what is due, and runs so many questions at once.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +16,11 @@ use domain::{
 };
 use event_log::Record;
 use futures::TryStreamExt;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, Id, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use view_store::{Follower, Heard, Hint, Row, StoreError};
@@ -25,6 +29,7 @@ use crate::{
     Backfill, BackfillSettings, Metrics, Stopped,
     ask::{Asker, JobError, now},
     folded::Folded,
+    held::Held,
     schedule::{Ended, Schedule, Task, What},
     sweep::{Due, Sweep},
 };
@@ -41,15 +46,19 @@ pub(crate) struct Loop {
     metrics: Metrics,
     schedule: Schedule,
     sweep: Sweep,
-    running: JoinSet<(Task, Result<Ended, JobError>)>,
+    running: JoinSet<Result<Ended, JobError>>,
+    tasks: HashMap<Id, (Task, AbortHandle)>,
+    partitions: watch::Receiver<BTreeSet<u32>>,
+    held: Held,
     /// Nothing is begun before: the forge said so.
     closed_until: Option<Instant>,
 }
 
 impl Loop {
     pub(crate) fn new(backfill: Backfill) -> Self {
-        let Backfill { log, store, hints, github, metrics, settings } = backfill;
+        let Backfill { log, store, hints, github, metrics, settings, partitions } = backfill;
         let follower = hints.follow();
+        let held = Held::none(&*log);
         Loop {
             asker: Arc::new(Asker {
                 log,
@@ -65,14 +74,17 @@ impl Loop {
             settings,
             metrics,
             running: JoinSet::new(),
+            tasks: HashMap::new(),
+            partitions,
+            held,
             closed_until: None,
         }
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Stopped> {
         let stop = self.asker.shutdown.clone();
-        self.scan_until_done(&shutdown).await?;
-        info!(pending = self.schedule.len(), "asking forges");
+        let held = self.partitions.borrow_and_update().clone();
+        self.hold(held, &shutdown).await?;
         while !shutdown.is_cancelled() {
             self.begin_due().await?;
             self.metrics.pending.set(i64::try_from(self.schedule.len()).unwrap_or(i64::MAX));
@@ -84,7 +96,20 @@ impl Loop {
                     Some(Heard::Missed) => self.scan_until_done(&shutdown).await?,
                     None => break,
                 },
-                Some(ended) = self.running.join_next() => self.ended(ended)?,
+                changed = self.partitions.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let held = self.partitions.borrow_and_update().clone();
+                    self.hold(held, &shutdown).await?;
+                }
+                Some(ended) = self.running.join_next_with_id() => {
+                    let id = match &ended {
+                        Ok((id, _)) => *id,
+                        Err(error) => error.id(),
+                    };
+                    self.ended(id, ended.map(|(_, ended)| ended))?;
+                }
                 () = tokio::time::sleep_until(at) => {}
             }
         }
@@ -94,11 +119,36 @@ impl Loop {
         Ok(())
     }
 
+    /// Takes over the accounts of partitions that came, lets go of those of partitions that went.
+    async fn hold(&mut self, partitions: BTreeSet<u32>, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        let gained = self.held.become_these(partitions);
+        let (held, log) = (&self.held, &*self.asker.log);
+        let is_held = |stream: StreamKey| held.has(stream, log);
+        for (task, question) in self.tasks.values().filter(|(task, _)| !is_held(task.stream)) {
+            // Whoever holds it now asks for itself.
+            tracing::debug!(what = ?task.what, "a question is left to another process");
+            question.abort();
+        }
+        self.schedule.let_go(is_held);
+        self.sweep.let_go(|account| is_held(StreamKey::Account(account)));
+        self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
+        if gained {
+            self.scan_until_done(shutdown).await?;
+            info!(pending = self.schedule.len(), "asking forges");
+        }
+        Ok(())
+    }
+
+    /// How many questions may run at once: this process's share.
+    fn at_once_max(&self) -> usize {
+        self.held.share_of(self.settings.concurrency)
+    }
+
     /// When something may be begun next.
     fn next_at(&self) -> Instant {
         /// Looked at even if nothing is known to be due, so that a clock that was set right is noticed.
         const IDLE: Duration = Duration::from_secs(60);
-        let busy = self.running.len() >= self.settings.concurrency;
+        let busy = self.running.len() >= self.at_once_max();
         let task = self.schedule.next_at().filter(|_| !busy);
         let next = task.into_iter().chain(self.sweep.next_at()).min();
         let rest = next.map_or(IDLE, |at| {
@@ -122,23 +172,24 @@ impl Loop {
             return Ok(());
         }
         self.closed_until = None;
-        while self.running.len() < self.settings.concurrency
+        while self.running.len() < self.at_once_max()
             && let Some(task) = self.schedule.next(now_ms)
         {
             let asker = Arc::clone(&self.asker);
-            self.running.spawn(async move {
-                let ended = asker.run(&task).await;
-                (task, ended)
-            });
+            let asked = task.clone();
+            let question = self.running.spawn(async move { asker.run(&asked).await });
+            self.tasks.insert(question.id(), (task, question));
         }
         Ok(())
     }
 
     fn ended(
         &mut self,
-        ended: Result<(Task, Result<Ended, JobError>), tokio::task::JoinError>,
+        id: Id,
+        ended: Result<Result<Ended, JobError>, tokio::task::JoinError>,
     ) -> Result<(), Stopped> {
-        let (task, ended) = match ended {
+        let Some((task, _)) = self.tasks.remove(&id) else { return Ok(()) };
+        let ended = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => return Ok(()),
             Err(error) => return Err(Stopped(format!("a question to a forge failed: {error}"))),
@@ -191,12 +242,12 @@ impl Loop {
 
     fn note(&mut self, key: &RowKey, value: &[u8]) {
         match key {
-            RowKey::Need(stream, need) => {
+            RowKey::Need(stream, need) if self.held.has(*stream, &*self.asker.log) => {
                 if let Ok(state) = Need::decode(value) {
                     self.schedule.note(*stream, need.clone(), &state, now());
                 }
             }
-            RowKey::Directory(account) => {
+            RowKey::Directory(account) if self.held.has(StreamKey::Account(*account), &*self.asker.log) => {
                 if let Ok(directory) = Directory::decode(value) {
                     self.sweep.note(*account, &directory);
                 }
@@ -224,7 +275,7 @@ impl Loop {
         }
     }
 
-    /// Reads every need, every kept account, and how far each partition is folded.
+    /// Reads every need and every kept account of what is held, and how far each partition is folded.
     async fn scan(&mut self) -> Result<(), StoreError> {
         self.schedule.forget_needs(now());
         let store = Arc::clone(&self.asker.store);
@@ -235,7 +286,8 @@ impl Loop {
         if let Some(row) = store.get(&door).await? {
             self.note(&row.key, &row.value);
         }
-        for bucket in 0..BUCKETS {
+        let buckets: Vec<u8> = (0..BUCKETS).filter(|bucket| self.held.may_be_in(*bucket)).collect();
+        for bucket in buckets {
             for range in [ScanKey::Needs(bucket), ScanKey::Directory(bucket)] {
                 let mut rows = store.scan(&range).await?;
                 while let Some(Row { key, value, .. }) = rows.try_next().await? {

@@ -196,6 +196,19 @@ impl Schedule {
         }
     }
 
+    /// Forgets the tasks of streams that are for another process to ask about.
+    pub(crate) fn let_go(&mut self, is_held: impl Fn(StreamKey) -> bool) {
+        let gone: Vec<StreamKey> = self.queues.keys().copied().filter(|stream| !is_held(*stream)).collect();
+        for stream in gone {
+            let Some(queue) = self.queues.remove(&stream) else { continue };
+            self.size -= queue.entries.len();
+            if let Some(turn) = queue.turn {
+                self.turns.remove(&turn);
+            }
+        }
+        self.running.retain(|task| is_held(task.stream));
+    }
+
     /// Puts an account where its next task belongs, behind those that were served before.
     fn take_turn(&mut self, stream: StreamKey, now: Millis) {
         let Some(queue) = self.queues.get_mut(&stream) else { return };
@@ -288,6 +301,22 @@ mod tests {
         let order: Vec<What> = std::iter::from_fn(|| schedule.next(now)).map(|task| task.what).collect();
         let expected = [NeedKey::Profile, NeedKey::Repositories, commits(1), languages];
         assert_eq!(order, expected.map(What::Need));
+    }
+
+    #[test]
+    fn what_another_process_asks_is_let_go_and_comes_back_with_its_rows() {
+        let mut schedule = Schedule::default();
+        let now = Millis(10);
+        for id in [1, 2] {
+            schedule.note(stream(id), commits(id), &open(0), Millis(0));
+        }
+        let running = schedule.next(now).map(|task| task.stream);
+        assert_eq!(running, Some(stream(1)));
+        schedule.let_go(|held| held == stream(2));
+        assert_eq!(schedule.len(), 1);
+        assert_eq!(schedule.next(now).map(|task| task.stream), Some(stream(2)));
+        schedule.note(stream(1), commits(1), &open(0), now);
+        assert_eq!(schedule.next(now).map(|task| task.stream), Some(stream(1)), "it is asked again at once");
     }
 
     #[test]

@@ -85,6 +85,14 @@ impl Sweep {
         self.plan(account);
     }
 
+    /// Forgets accounts that are for another process to ask about.
+    pub(crate) fn let_go(&mut self, is_held: impl Fn(AccountId) -> bool) {
+        let gone: Vec<AccountId> = self.known.keys().copied().filter(|account| !is_held(*account)).collect();
+        for account in gone {
+            self.forget(account);
+        }
+    }
+
     /// The next account that is due.
     pub(crate) fn next(&mut self, now: Millis) -> Option<Due> {
         let &(due, account) = self.due.first()?;

@@ -12,7 +12,7 @@ use std::{
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
+    EnvFilter, Layer,
     fmt::MakeWriter,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
@@ -104,13 +104,15 @@ where
     let filter = filter.filter(|filter| !filter.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+    let lines: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Text => lines.with_ansi(colours).boxed(),
         LogFormat::Json => {
             lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
         }
     };
-    Ok(Box::new(tracing_subscriber::registry().with(lines.with_filter(filter))))
+    // Not as the filter of one layer: who only asks whether something would be logged, as clients of C libraries do,
+    // would then take the next line of its thread with it.
+    Ok(Box::new(tracing_subscriber::registry().with(filter).with(lines)))
 }
 
 #[cfg(test)]
@@ -161,6 +163,15 @@ mod tests {
         assert_eq!(logged(LogFormat::Text, None, log), "");
         assert_eq!(logged(LogFormat::Text, Some(" "), log), "");
         assert!(logged(LogFormat::Text, Some("warn,boot=debug"), log).contains("in detail"));
+    }
+
+    #[test]
+    fn asking_whether_something_would_be_logged_takes_no_line_with_it() {
+        let log = || {
+            assert!(!tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG));
+            tracing::info!("the next line");
+        };
+        assert!(logged(LogFormat::Text, Some("info,librdkafka=error"), log).contains("the next line"));
     }
 
     #[test]

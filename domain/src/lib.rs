@@ -11,6 +11,7 @@
 /// rows for the same records; then everything is folded anew from the log.
 pub const GENERATION: u32 = 1;
 
+pub mod active;
 pub mod codec;
 pub mod commit;
 pub mod directory;
@@ -28,6 +29,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
+pub use active::Active;
 pub use commit::CommitId;
 pub use event::{Asked, Event, Stamp, Told};
 pub use id::{AccountId, Forge, RepoId, StreamKey};

@@ -20,6 +20,10 @@ pub const ANSWER: &str = "answer";
 /// The label of a [`Command`].
 pub const COMMAND: &str = "command";
 
+/// The header in which a record that was copied from another log carries its version, for ever. Only the copier
+/// writes it: of a delivery's headers none has this name, and a record that is appended again loses it.
+pub const COPIED_VERSION: &str = "version";
+
 /// What a forge answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer<'a> {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use bytes::Bytes;
 use domain::{
-    AccountId, CommitId, Epoch, Millis, RepoId, Second, Stamp, Told, Version,
+    AccountId, Active, CommitId, Epoch, Millis, RepoId, Second, Stamp, Told, Version,
     codec::DecodeError,
     directory::{Alias, DeadLetter, Directory, DirectoryState, HiddenRow, RepoName},
     entity::{
@@ -235,6 +235,8 @@ fn stored_rows_are_frozen_and_read_back() {
     let body = Stored::Body(Body { meta, gzip: Bytes::from_static(b"gzip") });
     let decode = |bytes: &[u8]| Stored::decode(&Bytes::copy_from_slice(bytes));
     frozen.check("view", &[body, Stored::Gone], |view| view.encode().to_vec(), decode);
+    let active = |value: &Active| value.row(0, Epoch::FIRST).value.to_vec();
+    frozen.check("active", &[Active { generation: 2 }], active, Active::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

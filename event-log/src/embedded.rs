@@ -12,7 +12,6 @@ mod dedupe;
 mod encoding;
 mod fault;
 mod file;
-mod limit;
 mod offsets;
 mod open;
 mod queue;

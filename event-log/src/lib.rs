@@ -9,6 +9,9 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod embedded;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+mod limit;
 pub mod port;
 pub mod record;
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::{AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version, service};
+use domain::{
+    AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version, record::COPIED_VERSION, service,
+};
 use event_log::{Position, Record};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -16,9 +18,6 @@ use crate::{
     retry::until_done,
     working_set::WorkingSet,
 };
-
-/// The name of the header in which a record that was copied from another log carries its version.
-const VERSION_HEADER: &str = "version";
 
 /// What the fold works with.
 pub(crate) struct Folder<'a> {
@@ -177,7 +176,8 @@ impl Folder<'_> {
     }
 }
 
+/// The version under which a record is folded.
 fn version_of(record: &Record, position: Position, epoch: Epoch) -> Version {
-    let copied = record.header(VERSION_HEADER).and_then(|version| version.parse().ok());
+    let copied = record.header(COPIED_VERSION).and_then(|version| version.parse().ok());
     copied.map_or_else(|| Version::new(epoch, position.offset), Version::from_raw)
 }

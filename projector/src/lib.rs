@@ -25,7 +25,7 @@ use view_store::{Hints, ViewStore};
 
 pub use metrics::Metrics;
 pub use progress::{Progress, ProgressReader};
-pub use seen::recognise;
+pub use seen::{recognise, seen_row};
 
 /// Why the projector ended before it was told to; the sentence names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,13 @@ pub struct ProjectorSettings {
     pub flush_every: Duration,
     /// How much memory working sets may take before those used longest ago are forgotten.
     pub working_set_bytes_max: usize,
+    /// What an operator does when the log is not the one that the store was folded from; a sentence.
+    pub remedy: &'static str,
 }
+
+/// What an operator of a data folder does when its log was replaced.
+const EMBEDDED_REMEDY: &str = "If the log was restored or replaced for good, move state.redb away; it is rebuilt from \
+                               the log at the next start. If not, bring the right log.redb back";
 
 impl Default for ProjectorSettings {
     fn default() -> Self {
@@ -51,6 +57,7 @@ impl Default for ProjectorSettings {
             // A crash replays at most this much; more often would sync the disk for nothing.
             flush_every: Duration::from_millis(250),
             working_set_bytes_max: 256 * 1024 * 1024,
+            remedy: EMBEDDED_REMEDY,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How far the projector is, for readiness, for effects that wait for it, and for commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Version;
 use event_log::Partition;
@@ -11,64 +11,99 @@ use tokio::sync::watch;
 struct State {
     folded: BTreeMap<Partition, Version>,
     next: BTreeMap<Partition, u64>,
+    held: usize,
     caught_up: bool,
     lag_records: u64,
 }
 
 /// Where the projector tells how far it is.
 #[derive(Debug, Clone)]
-pub struct Progress(watch::Sender<State>);
+pub struct Progress {
+    state: watch::Sender<State>,
+    current: watch::Sender<BTreeSet<u32>>,
+}
 
 /// Where others read it.
 #[derive(Debug, Clone)]
-pub struct ProgressReader(watch::Receiver<State>);
+pub struct ProgressReader {
+    state: watch::Receiver<State>,
+    current: watch::Receiver<BTreeSet<u32>>,
+}
 
 impl Progress {
     /// A teller and its reader.
     pub fn new() -> (Self, ProgressReader) {
-        let (sender, receiver) = watch::channel(State::default());
-        (Progress(sender), ProgressReader(receiver))
+        let (state, state_reader) = watch::channel(State::default());
+        let (current, current_reader) = watch::channel(BTreeSet::new());
+        let reader = ProgressReader { state: state_reader, current: current_reader };
+        (Progress { state, current }, reader)
     }
 
     pub(crate) fn folded(&self, partition: Partition, version: Version, next: u64) {
-        self.0.send_modify(|state| {
+        self.state.send_modify(|state| {
             state.folded.insert(partition, version);
             state.next.insert(partition, next);
         });
     }
 
+    pub(crate) fn held(&self, partitions: usize) {
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.held, partitions) != partitions);
+    }
+
     pub(crate) fn caught_up(&self, caught_up: bool) {
-        self.0.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
+    }
+
+    pub(crate) fn current(&self, partitions: BTreeSet<u32>) {
+        self.current.send_if_modified(|current| {
+            let changed = *current != partitions;
+            *current = partitions;
+            changed
+        });
     }
 
     pub(crate) fn lag(&self, records: u64) {
-        self.0.send_if_modified(|state| std::mem::replace(&mut state.lag_records, records) != records);
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.lag_records, records) != records);
     }
 }
 
 impl ProgressReader {
     /// The version up to which a partition's rows are written.
     pub fn folded(&self, partition: Partition) -> Version {
-        self.0.borrow().folded.get(&partition).copied().unwrap_or(Version::NONE)
+        self.state.borrow().folded.get(&partition).copied().unwrap_or(Version::NONE)
+    }
+
+    /// How many partitions this projector has been given.
+    pub fn held(&self) -> usize {
+        self.state.borrow().held
     }
 
     /// Whether everything that the log held at the start is folded: effects may begin.
     pub fn is_caught_up(&self) -> bool {
-        self.0.borrow().caught_up
+        self.state.borrow().caught_up
+    }
+
+    /// The partitions that this projector holds and that have caught up with the log as it was when they were
+    /// assigned: those whose effects are this process's to have.
+    pub fn current(&self) -> watch::Receiver<BTreeSet<u32>> {
+        self.current.clone()
     }
 
     /// How many records wait to be folded, as last looked at.
     pub fn lag_records(&self) -> u64 {
-        self.0.borrow().lag_records
+        self.state.borrow().lag_records
     }
 
     /// Waits until everything that the log held at the start is folded; `false` when the projector ended.
     pub async fn wait_caught_up(&mut self) -> bool {
-        self.0.wait_for(|state| state.caught_up).await.is_ok()
+        self.state.wait_for(|state| state.caught_up).await.is_ok()
     }
 
     /// Waits until the rows of the record at `offset` are written; `false` when the projector ended.
     pub async fn wait_folded(&mut self, partition: Partition, offset: u64) -> bool {
-        self.0.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await.is_ok()
+        self.state
+            .wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset))
+            .await
+            .is_ok()
     }
 }

@@ -1,13 +1,15 @@
 //! The loop: next, fold, write, hint; and on a timer flush, then commit.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{AccountId, Epoch, Family, Row, RowKey, StreamKey, Version, ledger::LargeViews};
+use domain::{
+    AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ledger::LargeViews,
+};
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
 use tokio::{task::JoinHandle, time::Instant};
@@ -22,7 +24,7 @@ use crate::{
     metrics::Metrics,
     progress::Progress,
     retry::until_done,
-    seen::{self, Seen},
+    seen::{self, Recogniser, Seen},
     working_set::WorkingSet,
 };
 
@@ -43,6 +45,8 @@ struct Tail {
     uncommitted: VecDeque<Seen>,
     /// The end of the log when the partition was assigned.
     target: u64,
+    /// Whether everything up to there is folded.
+    caught_up: bool,
 }
 
 /// An account whose large views wait to be rendered.
@@ -82,7 +86,7 @@ pub(crate) struct Loop {
 impl Loop {
     pub(crate) async fn start(projector: Projector, shutdown: CancellationToken) -> Result<Self, Stopped> {
         let Projector { log, store, hints, progress, metrics, settings } = projector;
-        let epoch = until_done("reading the epoch", &shutdown, || epoch_of(&*store)).await?;
+        let epoch = until_done("reading the epoch", &shutdown, || seen::epoch_of(&*store)).await?;
         let dead_letters = until_done("counting dead letters", &shutdown, || {
             DeadLetters::load(&*store, metrics.dead_letters.clone())
         })
@@ -181,20 +185,31 @@ impl Loop {
             let Some(bounds) = bounds.iter().find(|bounds| bounds.partition == assignment.partition) else {
                 return Err(Stopped(format!("the log has no partition {}", assignment.partition.0)));
             };
-            let start = seen::start_of(assignment, bounds, &*self.log, &*self.store, &self.shutdown).await?;
+            let start = self.recogniser().start_of(assignment, bounds).await?;
             let at = Position { partition: assignment.partition, offset: start };
             if let Err(error) = self.subscription.seek(at).await {
                 return Err(Stopped(error.to_string()));
             }
-            let tail = Tail { next: start, uncommitted: VecDeque::new(), target: bounds.end };
+            let tail =
+                Tail { next: start, uncommitted: VecDeque::new(), target: bounds.end, caught_up: false };
             self.tails.insert(assignment.partition, tail);
             if start > 0 {
                 self.tell_folded(at.partition, Version::new(self.epoch, start - 1), start);
             }
             info!(position = %at, end = bounds.end, "folding a partition");
         }
-        self.note_caught_up();
-        Ok(())
+        self.tell_current();
+        self.note_caught_up().await
+    }
+
+    fn recogniser(&self) -> Recogniser<'_> {
+        Recogniser {
+            log: &*self.log,
+            store: &*self.store,
+            epoch: self.epoch,
+            remedy: self.settings.remedy,
+            shutdown: &self.shutdown,
+        }
     }
 
     async fn fold(&mut self, records: Vec<(Position, Record)>) -> Result<(), Stopped> {
@@ -219,8 +234,7 @@ impl Loop {
         self.write_folded(folded, &first).await?;
         self.measure_freshness(&records);
         self.working_set.shrink();
-        self.note_caught_up();
-        Ok(())
+        self.note_caught_up().await
     }
 
     /// Writes everything that a batch changed, large views aside that were rendered a moment ago.
@@ -396,6 +410,7 @@ impl Loop {
         for partition in partitions {
             self.tails.remove(partition);
         }
+        self.tell_current();
         let log = Arc::clone(&self.log);
         let is_gone =
             |account: AccountId| partitions.contains(&log.partition_of(StreamKey::Account(account)));
@@ -404,15 +419,33 @@ impl Loop {
         self.rendered.retain(|account, _| !is_gone(*account));
     }
 
-    fn note_caught_up(&mut self) {
-        if !self.caught_up
-            && !self.tails.is_empty()
-            && self.tails.values().all(|tail| tail.next >= tail.target)
-        {
+    /// Effects of a partition begin, and its rows are served, once what its log held at the assignment is folded.
+    async fn note_caught_up(&mut self) -> Result<(), Stopped> {
+        let mut rows = Vec::new();
+        for (partition, tail) in &mut self.tails {
+            if !tail.caught_up && tail.next >= tail.target {
+                tail.caught_up = true;
+                rows.push(Active { generation: GENERATION }.row(partition.0, self.epoch));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.write(rows).await?;
+        self.tell_current();
+        if !self.caught_up && self.tails.values().all(|tail| tail.caught_up) {
             self.caught_up = true;
             self.progress.caught_up(true);
             info!("caught up with the log");
         }
+        Ok(())
+    }
+
+    fn tell_current(&self) {
+        self.progress.held(self.tails.len());
+        let current: BTreeSet<u32> =
+            self.tails.iter().filter(|(_, tail)| tail.caught_up).map(|(partition, _)| partition.0).collect();
+        self.progress.current(current);
     }
 
     async fn measure_lag(&mut self) {
@@ -449,13 +482,6 @@ fn flushed_or_stop(
         Ok(Err(error)) => Err(Stopped(error.to_string())),
         Err(error) => Err(Stopped(format!("flushing the store: {error}"))),
     }
-}
-
-async fn epoch_of(store: &dyn ViewStore) -> Result<Epoch, StoreError> {
-    let row = store.get(&RowKey::Epoch).await?;
-    let epoch = row.and_then(|row| Epoch::decode(&row.value).ok());
-    epoch
-        .ok_or_else(|| StoreError::Stop("the store has no epoch: it was not created by tallyhook".to_owned()))
 }
 
 /// Rows of which copies are kept elsewhere, or that somebody waits for.

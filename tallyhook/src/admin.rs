@@ -90,6 +90,21 @@ pub(crate) fn shut() -> Router {
     Router::new().route("/admin/{*path}", any(refuse))
 }
 
+/// What stands there in a process that runs no query API.
+pub(crate) fn elsewhere() -> Router {
+    Router::new().route("/admin/{*path}", any(point_elsewhere))
+}
+
+async fn point_elsewhere() -> impl IntoResponse {
+    let problem = serde_json::json!({
+        "type": "https://tallyhook.dev/errors/admin-elsewhere",
+        "title": "The admin routes are elsewhere",
+        "status": 404,
+        "detail": "this process runs no query API; name the ops address of `tallyhook query-api` or `serve`",
+    });
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string())
+}
+
 async fn refuse() -> impl IntoResponse {
     let problem = serde_json::json!({
         "type": "https://tallyhook.dev/errors/admin-shut",

@@ -13,6 +13,37 @@ pub(crate) enum Call {
     Demo(DemoArguments),
     /// Run for real: webhooks in, payloads out, all in this process
     Serve,
+    /// One role of a cluster: take deliveries in
+    Ingest,
+    /// One role of a cluster: fold the log, and ask forges for the partitions it holds
+    Projector,
+    /// One role of a cluster: answer readers, take commands
+    QueryApi,
+    /// Make or upgrade the topics and the schema of a cluster; safe to repeat
+    Migrate {
+        /// How many partitions a new log has; never changes afterwards
+        #[arg(long, default_value_t = 12, value_parser = value_parser!(u16).range(1..=1_000))]
+        partitions: u16,
+        /// How many servers hold each record and row that is kept in what is made; by default three where there are as many
+        #[arg(long)]
+        replication: Option<u16>,
+    },
+    /// Move a stopped data folder to a cluster that `migrate` has made and nothing else has used. A copy that was
+    /// interrupted is begun again with the same words
+    Copy {
+        /// The folder: embedded:DIR
+        #[arg(long, value_name = "embedded:DIR")]
+        from: String,
+        /// The cluster's log and store: kafka://HOST:PORT/TOPIC,scylla://HOST:PORT/KEYSPACE
+        #[arg(long, value_name = "kafka://…,scylla://…")]
+        to: String,
+    },
+    /// The lives of the log's offsets
+    Epoch {
+        /// What to do
+        #[command(subcommand)]
+        action: Epoch,
+    },
     /// Start keeping accounts
     Track {
         /// Logins; `@me` is the token's owner
@@ -98,6 +129,14 @@ pub(crate) enum DeadLetters {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+}
+
+/// What to do about the log's epochs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Epoch {
+    /// Begin a new one, after the log was lost or replaced: it is folded again, and counts from then on. Stop every
+    /// process first
+    Open,
 }
 
 /// What to do with webhooks.

@@ -3,9 +3,12 @@
 mod accounts;
 mod backfill;
 mod config;
+mod copy;
 mod dead_letters;
+mod epoch;
 mod healthcheck;
 mod hook;
+mod migrate;
 mod serve;
 mod track;
 
@@ -13,9 +16,10 @@ pub(crate) use serve::start_logs;
 
 use crate::{
     admin::Admin,
-    cli::Call,
+    cli::{Call, Epoch},
     demo,
     failure::Failure,
+    roles::Roles,
     settings::{Raw, Settings},
 };
 
@@ -23,7 +27,13 @@ use crate::{
 pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), Failure> {
     match call {
         Call::Demo(arguments) => demo::run(arguments, settings, &raw).await,
-        Call::Serve => serve::run(settings, &raw).await,
+        Call::Serve => serve::run(settings, &raw, Roles::ALL).await,
+        Call::Ingest => serve::run(settings, &raw, Roles::INGEST).await,
+        Call::Projector => serve::run(settings, &raw, Roles::PROJECTOR).await,
+        Call::QueryApi => serve::run(settings, &raw, Roles::QUERY_API).await,
+        Call::Migrate { partitions, replication } => migrate::run(&settings, partitions, replication).await,
+        Call::Copy { from, to } => copy::run(&from, &to).await,
+        Call::Epoch { action: Epoch::Open } => epoch::open(&settings).await,
         Call::Track { logins } => track::track(&Admin::new(&settings)?, &logins).await,
         Call::Untrack { logins } => track::untrack(&Admin::new(&settings)?, &logins).await,
         Call::Accounts => accounts::run(&Admin::new(&settings)?).await,

@@ -15,6 +15,8 @@ use crate::{
     cli::DemoArguments,
     commands::start_logs,
     failure::{Failure, failed},
+    places::Places,
+    roles::Roles,
     serve,
     settings::{Origin, Raw, Settings},
 };
@@ -39,6 +41,7 @@ pub(crate) async fn run(arguments: DemoArguments, mut settings: Settings, raw: &
         start_logs(&settings, raw)?;
     }
     let signals = Signals::listen().map_err(failed)?;
+    settings.places = Places::Embedded;
     let folder = data_folder(&mut settings, raw)?;
     let fake = FakeGithub::start(FakeConfig {
         seed: arguments.seed,
@@ -51,8 +54,9 @@ pub(crate) async fn run(arguments: DemoArguments, mut settings: Settings, raw: &
     .map_err(failed)?;
     let logins = prepare(&fake, &mut settings, usize::from(arguments.accounts))?;
 
-    let running = serve::start(&settings).await?;
-    let addresses = (running.api, running.ops);
+    let running = serve::start(&settings, Roles::ALL).await?;
+    let Some(api) = running.api else { return Err(failed("the demo has no address")) };
+    let addresses = (api, running.ops);
     let shutdown = signals.shutdown.clone();
     let story = tokio::spawn(async move {
         let told = tell(&fake, &settings, &arguments, addresses, &logins, shutdown.clone()).await;

@@ -3,12 +3,16 @@
 mod admin;
 mod cli;
 mod commands;
+#[cfg(any(feature = "cluster", test))]
+mod copy;
 mod demo;
-mod embedded;
 mod failure;
 mod openapi;
+mod places;
+mod ports;
 mod ready;
 mod reference;
+mod roles;
 mod serve;
 mod settings;
 mod table;

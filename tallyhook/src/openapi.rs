@@ -10,7 +10,7 @@ pub(crate) fn document() -> OpenApi {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::ROUTES;
+    use crate::serve::http::ROUTES;
 
     #[test]
     fn every_documented_path_is_counted_under_its_own_name() {

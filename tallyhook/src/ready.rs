@@ -1,31 +1,66 @@
 //! What must hold before the process is given work.
+//!
+//! In a cluster all processes share one log and one store: who is reached by the outside is not taken out when
+//! those hiccup, or all would be out at once. It answers for itself then: from memory, or 503.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use boot::health::{Checks, Verdict};
-use domain::RowKey;
+use domain::{Active, GENERATION, RowKey};
 use event_log::EventLog;
 use projector::ProgressReader;
 use view_store::ViewStore;
 
+use crate::{ports::Ports, roles::Roles};
+
 /// More records than this waiting to be folded: readers would see old numbers.
 const LAG_RECORDS_MAX: u64 = 100_000;
 
+/// What the checks look at.
+pub(crate) struct Parts<'a> {
+    pub(crate) roles: Roles,
+    pub(crate) ports: &'a Ports,
+    pub(crate) progress: ProgressReader,
+}
+
 /// The checks of `/readyz`.
-pub(crate) fn checks(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>, progress: ProgressReader) -> Checks {
-    Checks::new()
-        .with("log", move || {
+pub(crate) fn checks(Parts { roles, ports, progress }: Parts<'_>) -> Checks {
+    let log = Arc::clone(&ports.log);
+    let is_cluster = ports.is_cluster;
+    let mut checks = Checks::new();
+    if is_cluster && roles.have_api() {
+        checks = checks.with("log", || async { Ok("it answered at the start".to_owned()) });
+    } else {
+        let log = Arc::clone(&log);
+        checks = checks.with("log", move || {
             let log = Arc::clone(&log);
             async move { log_answers(&*log).await }
-        })
-        .with("store", move || {
+        });
+    }
+    let Some(rows) = &ports.rows else { return checks };
+    let store = Arc::clone(&rows.store);
+    if is_cluster && roles.query_api {
+        let views = Arc::new(Views { log, store, are_there: AtomicBool::new(false) });
+        checks = checks.with("views", move || {
+            let views = Arc::clone(&views);
+            async move { views.are_there().await }
+        });
+    } else {
+        checks = checks.with("store", move || {
             let store = Arc::clone(&store);
             async move { store_answers(&*store).await }
-        })
-        .with("projector", move || {
+        });
+    }
+    if roles.projector {
+        checks = checks.with("projector", move || {
             let progress = progress.clone();
-            async move { projector_keeps_up(&progress) }
-        })
+            async move { projector_keeps_up(&progress, is_cluster) }
+        });
+    }
+    checks
 }
 
 async fn log_answers(log: &dyn EventLog) -> Verdict {
@@ -43,8 +78,11 @@ async fn store_answers(store: &dyn ViewStore) -> Verdict {
     }
 }
 
-fn projector_keeps_up(progress: &ProgressReader) -> Verdict {
+fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool) -> Verdict {
     let lag = progress.lag_records();
+    if is_cluster && progress.held() == 0 {
+        return Ok("it holds no partition and stands by".to_owned());
+    }
     if !progress.is_caught_up() {
         return Err("it is folding the log that was there at the start".to_owned());
     }
@@ -52,4 +90,33 @@ fn projector_keeps_up(progress: &ProgressReader) -> Verdict {
         return Err(format!("{lag} records wait to be folded"));
     }
     Ok(format!("{lag} records wait to be folded"))
+}
+
+/// Whether there are views of every partition; once there are, there always are.
+struct Views {
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn ViewStore>,
+    are_there: AtomicBool,
+}
+
+impl Views {
+    async fn are_there(&self) -> Verdict {
+        if !self.are_there.load(Ordering::Relaxed) {
+            for partition in 0..self.log.identity().partitions {
+                self.is_served(partition).await?;
+            }
+            self.are_there.store(true, Ordering::Relaxed);
+        }
+        Ok("there are views of every partition".to_owned())
+    }
+
+    async fn is_served(&self, partition: u32) -> Result<(), String> {
+        let row = self.store.get(&RowKey::Active(partition)).await.map_err(|error| error.to_string())?;
+        let row = row.ok_or_else(|| format!("no projector has caught up with partition {partition} yet"))?;
+        let active = Active::decode(&row.value).map_err(|error| error.to_string())?;
+        if active.generation < GENERATION {
+            return Err(format!("partition {partition} is being folded anew for this release"));
+        }
+        Ok(())
+    }
 }

@@ -1,176 +1,211 @@
-//! The wiring of all roles in one process, on one screen: log and store, projector, backfill, door, window.
+//! The wiring of a process: ports, then the parts that its roles name, then its addresses.
+
+mod announce;
+pub(crate) mod http;
+mod window;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use axum::Router;
-use backfill::{Backfill, BackfillSettings};
-use boot::{
-    health,
-    http::{self, Limits},
-    http_metrics::HttpMetrics,
-    metrics::Collectors,
-    process_metrics,
-    shutdown::drain,
-};
-use domain::{
-    Event, Forge, Millis, StreamKey,
-    event::TrackedBy,
-    record::{COMMAND, Command},
-};
-use event_log::{EventLog, Record};
+use backfill::{Backfill, BackfillSettings, Listening};
+use boot::{http_metrics::HttpMetrics, metrics::Collectors, process_metrics, shutdown::drain};
+use domain::Millis;
 use github::client::Client;
 use ingest::{Ingest, IngestDeps, IngestLimits, IngestMetrics, SharedSecrets};
 use projector::{Progress, ProgressReader, Projector, ProjectorSettings};
 use prometheus::Registry;
-use query_api::{Planner, QueryApi, QueryDeps, QuerySettings};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use view_store::{Hints, InProcessHints, ViewStore};
 
+use self::http::Listeners;
 use crate::{
-    admin,
-    embedded::Embedded,
     failure::{Failure, failed},
-    openapi, ready,
+    ports::{self, Ports, RowPorts},
+    ready::{self, Parts},
+    roles::Roles,
     settings::Settings,
     webhook_secret,
 };
 
-/// Routes by which requests are counted, beside the door's.
-pub(crate) const ROUTES: &[&str] = &[
-    "/githubPayload",
-    "/v1/accounts/{login}",
-    "/v1/accounts/{login}/repos",
-    "/v1/repos/{owner}/{name}",
-    "/version",
-    "/openapi.json",
-    "/docs",
-    "/docs/style.css",
-];
-
 /// Every metric that a process with all roles has, for the reference page.
 pub(crate) fn collectors() -> prometheus::Result<Collectors> {
     let mut all = process_metrics::collectors(env!("CARGO_PKG_VERSION"))?;
-    all.extend(HttpMetrics::new(ROUTES)?.collectors());
+    all.extend(HttpMetrics::new(http::ROUTES)?.collectors());
     all.extend(IngestMetrics::new()?.collectors());
     all.extend(projector::Metrics::new()?.collectors());
     all.extend(backfill::Metrics::new()?.collectors());
     all.extend(query_api::Metrics::new()?.collectors());
+    all.extend(ports::collectors()?);
     Ok(all)
 }
 
-/// All roles, running.
+/// The parts of a process, running.
 pub(crate) struct Running {
     /// Where webhooks and the API are.
-    pub(crate) api: SocketAddr,
+    pub(crate) api: Option<SocketAddr>,
     /// Where metrics and the admin routes are.
     pub(crate) ops: SocketAddr,
-    /// Replaced on SIGHUP.
-    pub(crate) secrets: SharedSecrets,
+    /// Replaced on SIGHUP; `None` where no deliveries are taken in.
+    pub(crate) secrets: Option<SharedSecrets>,
+    ports: Ports,
     servers: JoinSet<()>,
-    ingest: Ingest,
+    ingest: Option<Ingest>,
     work: JoinSet<Result<(), String>>,
+    /// Each ends with a sentence when storage is broken, and never otherwise.
+    watches: JoinSet<String>,
     stop_serving: CancellationToken,
     stop_working: CancellationToken,
     shutdown_timeout: Duration,
 }
 
-/// Starts everything. The door opens as soon as the log is there; the rest catches up behind it.
-pub(crate) async fn start(settings: &Settings) -> Result<Running, Failure> {
-    let api_listener = bind(&settings.listen, "--listen, TALLYHOOK_LISTEN")?;
-    let ops_listener = bind(&settings.ops_listen, "--ops-listen, TALLYHOOK_OPS_LISTEN")?;
-    let (api, ops) = (local(&api_listener)?, local(&ops_listener)?);
-
+/// Starts what the roles name. The door opens as soon as the log is there; the rest catches up behind it.
+pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, Failure> {
+    refuse_what_cannot_be(settings, roles)?;
+    let listeners = Listeners::bind(settings, roles)?;
+    let (api, ops) = (listeners.api()?, listeners.ops()?);
     let registry = Registry::new();
     process_metrics::register(&registry, env!("CARGO_PKG_VERSION")).map_err(failed)?;
-    let Embedded { log, store, state, log_broken, store_broken } = Embedded::open(&settings.data_dir).await?;
-    // Before anything is appended: what a log that is not ours took in would be lost when the right one comes back.
-    projector::recognise(&*log, &*store).await.map_err(failed)?;
-    let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
-    let secrets = SharedSecrets::new(webhook_secret::verifying(settings)?);
+    let mut ports = Ports::open(settings, roles, &registry).await?;
+    let projecting = projector_settings(&ports);
+    if let (true, true, Some(rows)) = (roles.ingest, roles.projector, &ports.rows) {
+        // Before anything is appended: what a log that is not ours took in would be lost when the right one
+        // comes back.
+        projector::recognise(&*ports.log, &*rows.store, &projecting).await.map_err(failed)?;
+    }
+    let secrets = match roles.ingest {
+        true => Some(SharedSecrets::new(webhook_secret::verifying(settings)?)),
+        false => None,
+    };
     let (stop_serving, stop_working) = (CancellationToken::new(), CancellationToken::new());
     let mut work = JoinSet::new();
 
     // Listeners before tellers: nothing that is folded goes unheard.
-    let backfill_metrics = backfill::Metrics::register(&registry).map_err(failed)?;
-    let github = github_client(settings, backfill_metrics.clone())?;
-    let backfill = Backfill {
-        log: Arc::clone(&log),
-        store: Arc::clone(&store),
-        hints: Arc::clone(&hints),
-        github: github.clone(),
-        metrics: backfill_metrics,
+    let (progress, reader) = Progress::new();
+    let mut github = None;
+    let mut backfill = None;
+    let mut query = None;
+    if let Some(rows) = &ports.rows {
+        if roles.projector {
+            let metrics = backfill::Metrics::register(&registry).map_err(failed)?;
+            let client = github_client(settings, metrics.clone())?;
+            github = Some(client.clone());
+            backfill = Some(listen(settings, &ports, rows, client, metrics, &reader));
+        }
+        if roles.query_api {
+            query = Some(window::start(settings, &ports, rows, github.take(), &registry).await?);
+        }
+    }
+    if let (Some(rows), Some(backfill)) = (&mut ports.rows, backfill) {
+        let projector = Projector {
+            log: Arc::clone(&ports.log),
+            store: Arc::clone(&rows.store),
+            hints: Arc::clone(&rows.told),
+            progress,
+            metrics: projector::Metrics::register(&registry).map_err(failed)?,
+            settings: projecting,
+        };
+        let stopping = stop_working.clone();
+        work.spawn(async move { projector.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        let stopping = stop_working.clone();
+        work.spawn(async move { backfill.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        if let Some(older) = rows.older.take() {
+            let mut caught_up = reader.clone();
+            work.spawn(async move {
+                if caught_up.wait_caught_up().await {
+                    older.retire().await;
+                }
+                Ok(())
+            });
+        }
+    }
+    let watches = watch_storage(std::mem::take(&mut ports.broken));
+    let ingest = secrets.as_ref().map(|secrets| door(&ports, secrets, &registry)).transpose()?;
+    if let (Some(query), true) = (&query, roles.ingest) {
+        query.door_opens(now());
+    }
+    let checks = ready::checks(Parts { roles, ports: &ports, progress: reader });
+    let servers =
+        listeners.serve(settings, (ingest.as_ref(), query.as_ref()), checks, registry, &stop_serving)?;
+    announce::announce(&*ports.log, settings, roles).await?;
+    let shown_api = api.map(|api| api.to_string());
+    info!(role = roles.name(), api = shown_api, %ops, data_dir = %settings.data_dir.display(), "listening");
+    let shutdown_timeout = settings.shutdown_timeout;
+    Ok(Running {
+        api,
+        ops,
+        secrets,
+        ports,
+        servers,
+        ingest,
+        work,
+        watches,
+        stop_serving,
+        stop_working,
+        shutdown_timeout,
+    })
+}
+
+fn refuse_what_cannot_be(settings: &Settings, roles: Roles) -> Result<(), Failure> {
+    if !settings.places.is_cluster() && !roles.are_all() {
+        return Err(Failure::Usage(format!(
+            "`tallyhook {}` is one role of a cluster, and only one process can open a data folder: name Kafka and \
+             ScyllaDB (TALLYHOOK_LOG, TALLYHOOK_STORE), or run all roles with `tallyhook serve`",
+            roles.name()
+        )));
+    }
+    if roles.ingest { webhook_secret::refuse_none(settings) } else { Ok(()) }
+}
+
+fn projector_settings(ports: &Ports) -> ProjectorSettings {
+    let usual = ProjectorSettings::default();
+    ProjectorSettings { remedy: ports.remedy.unwrap_or(usual.remedy), ..usual }
+}
+
+fn listen(
+    settings: &Settings,
+    ports: &Ports,
+    rows: &RowPorts,
+    github: Client,
+    metrics: backfill::Metrics,
+    progress: &ProgressReader,
+) -> Listening {
+    Backfill {
+        log: Arc::clone(&ports.log),
+        store: Arc::clone(&rows.store),
+        hints: Arc::clone(&rows.near),
+        github,
+        metrics,
         settings: BackfillSettings {
             concurrency: settings.github_concurrency,
             reconcile: settings.reconcile,
             ..BackfillSettings::default()
         },
+        partitions: progress.current(),
     }
-    .listen();
-    let query = QueryApi::start(QueryDeps {
-        log: Arc::clone(&log),
-        store: Arc::clone(&store),
-        hints: Arc::clone(&hints),
-        clock: Arc::new(now),
-        planner: Some(Arc::new(BackfillPlanner { store: Arc::clone(&store), github })),
-        settings: query_settings(settings),
-        metrics: query_api::Metrics::register(&registry).map_err(failed)?,
-    })
-    .await
-    .map_err(failed)?;
+    .listen()
+}
 
-    let (progress, reader) = Progress::new();
-    let projector = Projector {
-        log: Arc::clone(&log),
-        store: Arc::clone(&store),
-        hints,
-        progress,
-        metrics: projector::Metrics::register(&registry).map_err(failed)?,
-        settings: ProjectorSettings::default(),
-    };
-    let projecting = stop_working.clone();
-    work.spawn(async move { projector.run(projecting).await.map_err(|stopped| stopped.to_string()) });
-    let asking = stop_working.clone();
-    let mut caught_up = reader.clone();
-    work.spawn(async move {
-        // Effects wait: a rebuild asks nobody.
-        if caught_up.wait_caught_up().await {
-            Embedded::retire_older_generations(state).await;
-            backfill.run(asking).await.map_err(|stopped| stopped.to_string())?;
-        }
-        Ok(())
-    });
-    for mut broken in [log_broken, store_broken] {
-        work.spawn(async move {
+fn door(ports: &Ports, secrets: &SharedSecrets, registry: &Registry) -> Result<Ingest, Failure> {
+    Ok(Ingest::new(IngestDeps {
+        log: Arc::clone(&ports.log),
+        secrets: secrets.clone(),
+        limits: IngestLimits::default(),
+        metrics: IngestMetrics::register(registry).map_err(failed)?,
+    }))
+}
+
+fn watch_storage(broken: Vec<watch::Receiver<Option<String>>>) -> JoinSet<String> {
+    let mut watches = JoinSet::new();
+    for mut broken in broken {
+        watches.spawn(async move {
             let sentence = broken.wait_for(Option::is_some).await.ok().and_then(|sentence| sentence.clone());
             match sentence {
-                Some(sentence) => Err(sentence),
+                Some(sentence) => sentence,
                 None => std::future::pending().await,
             }
         });
     }
-
-    let ingest = Ingest::new(IngestDeps {
-        log: Arc::clone(&log),
-        secrets: secrets.clone(),
-        limits: IngestLimits::default(),
-        metrics: IngestMetrics::register(&registry).map_err(failed)?,
-    });
-    query.door_opens(now());
-    let servers = serve_http(
-        settings,
-        (api_listener, ops_listener),
-        (&ingest, &query),
-        (&log, &store, reader),
-        registry,
-        &stop_serving,
-    )?;
-    announce(&*log, &settings.track).await?;
-    info!(%api, %ops, data_dir = %settings.data_dir.display(), "listening");
-    let shutdown_timeout = settings.shutdown_timeout;
-    Ok(Running { api, ops, secrets, servers, ingest, work, stop_serving, stop_working, shutdown_timeout })
+    watches
 }
 
 impl Running {
@@ -185,6 +220,7 @@ impl Running {
                     Ok(Err(sentence)) => break Some(sentence),
                     Err(error) => break Some(format!("a part of the service panicked: {error}")),
                 },
+                Some(broken) = self.watches.join_next() => break Some(broken.map_err(failed)?),
             }
         };
         let timeout = self.shutdown_timeout;
@@ -198,66 +234,17 @@ impl Running {
     async fn end(&mut self) {
         self.stop_serving.cancel();
         while self.servers.join_next().await.is_some() {}
-        self.ingest.drained().await;
+        if let Some(ingest) = &self.ingest {
+            ingest.drained().await;
+        }
         self.stop_working.cancel();
-        // The two that only watch for broken storage never end by themselves.
-        let working = 2;
-        while self.work.len() > working {
-            if let Some(Ok(Err(sentence))) = self.work.join_next().await {
+        while let Some(ended) = self.work.join_next().await {
+            if let Ok(Err(sentence)) = ended {
                 tracing::error!(sentence, "a part of the service did not end in order");
             }
         }
+        self.ports.close().await;
         info!("ended in order");
-    }
-}
-
-type Rooms<'a> = (&'a Arc<dyn EventLog>, &'a Arc<dyn ViewStore>, ProgressReader);
-
-fn serve_http(
-    settings: &Settings,
-    (api_listener, ops_listener): (TcpListener, TcpListener),
-    (ingest, query): (&Ingest, &QueryApi),
-    (log, store, progress): Rooms<'_>,
-    registry: Registry,
-    shutdown: &CancellationToken,
-) -> Result<JoinSet<()>, Failure> {
-    let routes: Vec<&'static str> = ROUTES.iter().chain(&ingest::ROUTES).copied().collect();
-    let metrics = HttpMetrics::register(&registry, &routes).map_err(failed)?;
-    let docs = query_api::docs_router(&openapi::document());
-    let api = ingest.router().merge(query.router()).merge(docs).layer(metrics);
-    let checks = ready::checks(Arc::clone(log), Arc::clone(store), progress);
-    let is_guarded = local(&ops_listener)?.ip().is_loopback() || settings.admin_token.is_some();
-    let admin = if is_guarded { query.admin_router() } else { admin::shut() };
-    let ops = health::ops_router(checks, registry).merge(admin);
-    let limits = Limits { drain_timeout: settings.shutdown_timeout, ..Limits::default() };
-    let mut servers = JoinSet::new();
-    for (listener, router) in [(api_listener, api), (ops_listener, ops)] {
-        servers.spawn(serve_one(listener, router, limits.clone(), shutdown.clone()));
-    }
-    Ok(servers)
-}
-
-async fn serve_one(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
-    http::serve(listener, router, limits, shutdown).await;
-}
-
-fn query_settings(settings: &Settings) -> QuerySettings {
-    QuerySettings {
-        track: settings.track.clone(),
-        track_on_read: settings.track_on_read,
-        track_on_read_per_hour: Some(settings.track_on_read_per_hour),
-        reconcile: settings.reconcile,
-        cache_bytes: settings.cache_bytes,
-        api_token: settings.api_token.clone(),
-        admin_token: settings.admin_token.clone(),
-        read_limit: settings.read_limit,
-        write_limit: settings.write_limit,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        cors_origins: match settings.cors_origins.as_slice() {
-            [any] if any == "*" => query_api::CorsOrigins::Any,
-            origins => query_api::CorsOrigins::Only(origins.to_vec()),
-        },
-        ..QuerySettings::default()
     }
 }
 
@@ -274,56 +261,6 @@ pub(crate) fn github_client(settings: &Settings, observer: backfill::Metrics) ->
     })
 }
 
-/// Tells the log that the door is open, and whom the settings want kept.
-async fn announce(log: &dyn EventLog, track: &[String]) -> Result<(), Failure> {
-    let wanted = track.iter().map(|login| Event::LoginWanted {
-        forge: Forge::GitHub,
-        login: login.as_str().into(),
-        by: TrackedBy::Settings,
-    });
-    let events: Vec<Event<'_>> = std::iter::once(Event::DoorOpened).chain(wanted).collect();
-    let record = Record {
-        stream: StreamKey::Service,
-        id: uuid::Uuid::new_v4().to_string(),
-        dedupe: None,
-        kind: COMMAND.to_owned(),
-        received_at: now(),
-        headers: Vec::new(),
-        body: Command { events }.encode().into(),
-    };
-    log.append(vec![record]).await.map(|_| ()).map_err(failed)
-}
-
-/// What the window asks of backfill.
-struct BackfillPlanner {
-    store: Arc<dyn ViewStore>,
-    github: Client,
-}
-
-#[async_trait]
-impl Planner for BackfillPlanner {
-    async fn plan(&self, login: &str) -> Result<serde_json::Value, String> {
-        let plan =
-            backfill::plan(login, &*self.store, &self.github).await.map_err(|error| error.to_string())?;
-        serde_json::to_value(plan).map_err(|error| error.to_string())
-    }
-}
-
 fn now() -> Millis {
     Millis(boot::clock::now_ms())
-}
-
-fn bind(addresses: &[SocketAddr], setting: &str) -> Result<TcpListener, Failure> {
-    let mut last = None;
-    for address in addresses {
-        match http::bind(*address, setting) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some(error.to_string()),
-        }
-    }
-    Err(Failure::Failed(last.unwrap_or_else(|| format!("{setting} names no address"))))
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener.local_addr().map_err(failed)
 }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use query_api::Quota;
 use secrecy::SecretString;
 
+use crate::places::{self, Places, Wrong};
 pub(crate) use source::{Origin, Raw};
 pub(crate) use value::Invalid;
 
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) ops_listen: Vec<SocketAddr>,
     pub(crate) ops_url: String,
     pub(crate) data_dir: PathBuf,
+    pub(crate) places: Places,
     pub(crate) webhook_secrets: Vec<(String, SecretString)>,
     pub(crate) github_token: Option<SecretString>,
     pub(crate) github_api_url: String,
@@ -55,6 +57,7 @@ impl Settings {
             ops_listen: raw.value("ops_listen", value::addresses)?,
             ops_url: raw.value("ops_url", value::url)?,
             data_dir: raw.value("data_dir", value::path)?,
+            places: places(raw)?,
             webhook_secrets: secret::webhook_secrets(raw)?,
             github_token: secret::read(raw, "github_token")?,
             github_api_url: raw.value("github_api_url", value::url)?,
@@ -81,12 +84,31 @@ impl Settings {
             .iter()
             .map(|setting| {
                 let (value, origin) = raw.get(setting.name);
-                let value = match (setting.is_secret, value.is_empty()) {
-                    (true, false) => "(hidden)".to_owned(),
+                let value = match (setting.name, setting.is_secret, value.is_empty()) {
+                    // An address may hold a password among what a person wants to see.
+                    ("log" | "store", ..) => places::shown(value),
+                    (_, true, false) => "(hidden)".to_owned(),
                     _ => value.to_owned(),
                 };
                 (setting.name, (value, origin))
             })
             .collect()
     }
+}
+
+/// Where log and store are; an error never repeats an address, which may hold a password.
+fn places(raw: &Raw) -> Result<Places, SettingsError> {
+    let both = |name: &str| table::find(name).map_or_else(|| name.to_owned(), table::Setting::both);
+    let (log, store) = (raw.get("log"), raw.get("store"));
+    Places::read(log.0, store.0).map_err(|wrong| {
+        SettingsError(match wrong {
+            Wrong::Log(why) => format!("{}, from {}: {why}", both("log"), log.1),
+            Wrong::Store(why) => format!("{}, from {}: {why}", both("store"), store.1),
+            Wrong::Together => format!(
+                "{} and {}: log and store are both in the data folder (`embedded:`) or both in a cluster",
+                both("log"),
+                both("store")
+            ),
+        })
+    })
 }

@@ -49,6 +49,18 @@ pub(crate) fn verifying(settings: &Settings) -> Result<Secrets, Failure> {
         .map_err(|error| Failure::Usage(format!("--webhook-secret (TALLYHOOK_WEBHOOK_SECRET): {error}")))
 }
 
+/// Refuses to go on without a secret in a cluster: each of several processes would make another.
+pub(crate) fn refuse_none(settings: &Settings) -> Result<(), Failure> {
+    if settings.places.is_cluster() && settings.webhook_secrets.is_empty() {
+        return Err(Failure::Usage(
+            "there is no webhook secret, and in a cluster none is made: give every process that takes deliveries \
+             the same --webhook-secret (TALLYHOOK_WEBHOOK_SECRET)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 fn make(path: &Path) -> Result<String, Failure> {
     let cannot = |error: io::Error| {
         failed(format!("the webhook secret cannot be kept at {}: {error}", path.display()))

@@ -25,7 +25,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{RowKey, ScanKey};
+use domain::{Family, RowKey, ScanKey};
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, TableHandle};
 use tokio::sync::watch;
 
@@ -112,6 +112,15 @@ impl EmbeddedStore {
         generations.sort_unstable();
         generations.dedup();
         Ok(generations)
+    }
+
+    /// Every row of a family in key order, also of those that no range holds: for copying a whole store.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn rows_of(&self, family: Family) -> Result<RowStream, StoreError> {
+        self.base.health.check()?;
+        Ok(scan::rows(Arc::clone(&self.base), Table::of(family, self.generation), Vec::new()))
     }
 
     /// Drops the rows of a generation older than this handle's. When it returns they are durably out of

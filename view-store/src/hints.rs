@@ -1,6 +1,8 @@
 //! Word that rows changed: from the projector to whoever keeps copies of rows or waits for a position.
 
 mod in_process;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 
 use std::{collections::BTreeMap, sync::Arc};
 

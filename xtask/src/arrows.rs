@@ -88,6 +88,11 @@ const ROOMS: &[Room] = &[
         rooms: &["domain", "github", "event-log", "view-store", "projector", "boot", "fake-github"],
         never: &[],
     },
+    Room {
+        name: "test-servers",
+        rooms: &[],
+        never: &[("tokio", "its calls block, so that any test may use it")],
+    },
     Room { name: "fuzz", rooms: &[], never: &[] },
     Room {
         name: "bench",

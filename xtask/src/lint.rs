@@ -1,20 +1,13 @@
 //! Everything that can be said of a change without running it.
 
-use crate::{arrows, command, docs, files};
+use crate::{arrows, command, docs, features, files};
 
 /// Formatting, clippy, tidy, generated pages.
 pub(crate) fn run() -> anyhow::Result<()> {
     command::run(command::cargo().args(["fmt", "--all", "--check"]))?;
-    command::run(command::cargo().args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    let mut clippy = command::cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets", "--locked"]).args(features::all()?);
+    command::run(clippy.args(["--", "-D", "warnings"]))?;
     tidy()?;
     docs::run(true)
 }

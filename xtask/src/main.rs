@@ -4,9 +4,11 @@ mod arrows;
 mod bench;
 mod command;
 mod docs;
+mod features;
 mod files;
 mod fuzz;
 mod lint;
+mod servers;
 mod suites;
 
 use clap::{Parser, Subcommand};

@@ -13,10 +13,13 @@ use std::{
 use anyhow::{Context, bail};
 use cargo_metadata::Message;
 
-use crate::{bench, command};
+use crate::{bench, command, features, servers::Servers};
 
 /// Building every test from nothing, on two cores.
 const BUILD_MINUTES: u64 = 20;
+
+/// Tests of this name start real servers; they run in suites of their own.
+const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 
 /// A suite of tests.
 struct Suite {
@@ -28,8 +31,10 @@ struct Suite {
 
 /// What a suite runs.
 enum Work {
-    /// The built tests of these packages.
+    /// The built tests of these packages, those on real servers aside.
     Tests(&'static [&'static str]),
+    /// The built tests of a package on real servers.
+    TestsOnServers(&'static str),
     /// Examples in the documentation; cargo alone can run them.
     Examples,
     /// The gate that counts instructions, with its own release build.
@@ -70,7 +75,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "rooms",
         about: "boot, ingest, backfill, query-api, each through its own door",
-        work: Work::Tests(&["boot", "ingest", "backfill", "query-api", "xtask", "bench"]),
+        work: Work::Tests(&["boot", "ingest", "backfill", "query-api", "xtask", "bench", "test-servers"]),
         minutes: 4,
     },
     Suite {
@@ -86,6 +91,30 @@ const SUITES: &[Suite] = &[
         minutes: 10,
     },
     Suite {
+        name: "servers",
+        about: "Kafka and Cassandra themselves: killed, restarted, ended with the test",
+        work: Work::TestsOnServers("test-servers"),
+        minutes: 4,
+    },
+    Suite {
+        name: "kafka",
+        about: "the log's contract suite on Kafka; members that hand over, sleep and wake; brokers killed under load",
+        work: Work::TestsOnServers("event-log"),
+        minutes: 8,
+    },
+    Suite {
+        name: "cql",
+        about: "the store's contract suite on Cassandra; torn values, servers killed under writes, schemas",
+        work: Work::TestsOnServers("view-store"),
+        minutes: 6,
+    },
+    Suite {
+        name: "cluster",
+        about: "roles as processes of their own on Kafka and Cassandra, against the fake GitHub and under faults",
+        work: Work::TestsOnServers("tallyhook"),
+        minutes: 10,
+    },
+    Suite {
         name: "instructions",
         about: "what a request and a record cost, counted by callgrind, against what they cost before",
         work: Work::Instructions,
@@ -97,6 +126,8 @@ const SUITES: &[Suite] = &[
 /// A built test.
 struct Executable {
     package: String,
+    /// Of the test target.
+    name: String,
     path: PathBuf,
     /// The package's folder, where cargo would run it.
     folder: PathBuf,
@@ -120,60 +151,86 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         bail!("building the tests took longer than its {BUILD_MINUTES} minutes");
     }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
-    for suite in SUITES.iter().filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name))
-    {
+    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
+    let servers = wanted.iter().any(|suite| matches!(suite.work, Work::TestsOnServers(_))).then(Servers::prepare).transpose()?;
+    for suite in wanted {
         println!("\n== {}: {}", suite.name, suite.about);
-        report.push((suite.name, suite.run(&executables)?, suite.minutes));
+        report.push((suite.name, suite.run(&executables, servers.as_ref())?, suite.minutes));
     }
     println!();
     for (name, took, minutes) in report {
         println!("{name:12} {:>7.1} s of {minutes} min", took.as_secs_f64());
     }
     println!("on the embedded log and store");
+    if let Some(servers) = &servers {
+        println!("and on {}", servers.shown());
+    }
     Ok(())
 }
 
 impl Suite {
-    fn run(&self, executables: &[Executable]) -> anyhow::Result<Duration> {
+    fn run(&self, executables: &[Executable], servers: Option<&Servers>) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let limit = Duration::from_secs(self.minutes * 60);
+        let rest = || limit.saturating_sub(started.elapsed());
         match self.work {
             Work::Tests(packages) => {
                 for package in packages {
-                    let mut is_tested = false;
-                    for executable in executables.iter().filter(|built| built.package == *package) {
-                        is_tested = true;
-                        let mut test = Command::new(&executable.path);
-                        test.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
-                        command::run_within(&mut test, limit.saturating_sub(started.elapsed()))?;
-                    }
+                    let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, false)).collect();
                     anyhow::ensure!(
-                        is_tested,
+                        !tests.is_empty(),
                         "`{package}` has no tests, but suite `{}` names it",
                         self.name
                     );
+                    for test in tests {
+                        command::run_within(&mut test.command(), rest())?;
+                    }
+                }
+            }
+            Work::TestsOnServers(package) => {
+                let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, true)).collect();
+                anyhow::ensure!(!tests.is_empty(), "`{package}` has no tests on servers");
+                for test in tests {
+                    let mut test = test.command();
+                    if let Some(servers) = servers {
+                        servers.tell(&mut test);
+                    }
+                    command::run_within(&mut test, rest())?;
                 }
             }
             Work::Examples => {
                 let mut test = command::cargo();
-                test.args(["test", "--workspace", "--all-features", "--doc", "--locked", "--quiet"]);
+                test.args(["test", "--workspace", "--doc", "--locked", "--quiet"]).args(features::all()?);
                 command::run_within(&mut test, limit)?;
             }
             Work::Instructions => {
                 command::run_within(&mut bench::build(), limit)?;
-                command::run_within(&mut bench::count(false), limit.saturating_sub(started.elapsed()))?;
+                command::run_within(&mut bench::count(false), rest())?;
             }
         }
         Ok(started.elapsed())
     }
 }
 
+impl Executable {
+    fn is_of(&self, package: &str, on_servers: bool) -> bool {
+        self.package == package && ON_SERVERS.contains(&self.name.as_str()) == on_servers
+    }
+
+    fn command(&self) -> Command {
+        let mut test = Command::new(&self.path);
+        test.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        test
+    }
+}
+
 /// Builds every test of the workspace and says where each is.
 fn build() -> anyhow::Result<Vec<Executable>> {
     let mut build = command::cargo();
-    build.args(["test", "--workspace", "--all-features", "--no-run", "--locked"]);
+    build.args(["test", "--workspace", "--no-run", "--locked"]).args(features::all()?);
     build.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
-    println!("$ cargo test --workspace --all-features --no-run");
+    println!("$ cargo test --workspace --no-run, with every feature that is tested");
     let mut child = build.spawn().context("starting cargo")?;
     let stdout = child.stdout.take().context("cargo's messages")?;
     let mut executables = Vec::new();
@@ -184,7 +241,8 @@ fn build() -> anyhow::Result<Vec<Executable>> {
             && let Some(folder) = artifact.manifest_path.parent()
         {
             let package = folder.file_name().unwrap_or_default().to_owned();
-            executables.push(Executable { package, path: path.into(), folder: folder.into() });
+            let (name, path, folder) = (artifact.target.name, path.into(), folder.into());
+            executables.push(Executable { package, name, path, folder });
         }
     }
     anyhow::ensure!(child.wait()?.success(), "a test does not build");

@@ -5,10 +5,10 @@ use redb::{ReadTransaction, ReadableTable};
 use super::{
     encoding::{Damage, Stored},
     fault::Fault,
-    limit::Allowance,
     tables::{Records, records_name},
 };
 use crate::{
+    limit::Allowance,
     port::{Limit, Position},
     record::Record,
 };

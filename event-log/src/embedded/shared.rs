@@ -9,10 +9,10 @@ use redb::ReadTransaction;
 use tokio::sync::watch;
 
 use super::{
-    dedupe::Known, fault::Fault, file::LogFile, limit::Allowance, queue::Queue, reader,
-    settings::CommitStats, tail::Tail,
+    dedupe::Known, fault::Fault, file::LogFile, queue::Queue, reader, settings::CommitStats, tail::Tail,
 };
 use crate::{
+    limit::Allowance,
     port::{Identity, Limit, LogError, Partition, Position},
     record::Record,
 };

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
-use super::{
-    limit::Allowance,
-    shared::{Published, Shared, at_positions},
-};
+use super::shared::{Published, Shared, at_positions};
 use crate::{
+    limit::Allowance,
     port::{Assignment, Limit, LogError, Next, Partition, Position, Subscription, Wait},
     record::Record,
 };

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use super::limit::Allowance;
+use crate::limit::Allowance;
 use crate::record::Record;
 
 /// The newest records of all partitions, bounded by their size together.

@@ -1,7 +1,7 @@
 //! `POST /admin/dead-letters/retry {"ids":[…]}`: fold records again, after what kept them from it was mended.
 
 use axum::{Json, extract::State};
-use domain::{Event, RowKey, directory::DeadLetter};
+use domain::{Event, RowKey, directory::DeadLetter, record::COPIED_VERSION};
 use event_log::Record;
 use serde::Serialize;
 
@@ -14,10 +14,6 @@ use crate::{
     rows::ReadError,
     window::{Shared, Window},
 };
-
-/// A record that was copied from another log carries its version in this header; a record that is appended
-/// again is a new one and has its own.
-const VERSION_HEADER: &str = "version";
 
 /// What came of each dead letter.
 #[derive(Serialize)]
@@ -67,7 +63,8 @@ async fn retry(window: &Window, letter: &Letter, id: String) -> Result<EndedLett
     let Some(record) = letters::record(window, letter).await? else {
         return Ok(EndedLetter::new(id, "no_record"));
     };
-    let headers = record.headers.into_iter().filter(|(name, _)| name != VERSION_HEADER).collect();
+    // A record that is appended again is a new one, whether or not it had been copied.
+    let headers = record.headers.into_iter().filter(|(name, _)| name != COPIED_VERSION).collect();
     let again = Record { dedupe: None, headers, ..record };
     let end = end(window, letter, format!("retry {id}"));
     let positions = window.command(vec![again, end]).await?;

@@ -1,24 +1,26 @@
-//! `tallyhook serve`: all roles in one process, until a signal.
+//! `tallyhook serve`, `ingest`, `projector`, `query-api`: a process and its roles, until a signal.
 
 use boot::{shutdown::Signals, telemetry};
 use tracing::{info, warn};
 
 use crate::{
     failure::{Failure, failed},
+    roles::Roles,
     serve,
     settings::{Raw, Settings},
     webhook_secret,
 };
 
-pub(crate) async fn run(settings: Settings, raw: &Raw) -> Result<(), Failure> {
+pub(crate) async fn run(settings: Settings, raw: &Raw, roles: Roles) -> Result<(), Failure> {
     start_logs(&settings, raw)?;
     boot::open_files::raise_limit();
     let signals = Signals::listen().map_err(failed)?;
-    let running = serve::start(&settings).await?;
+    let running = serve::start(&settings, roles).await?;
     let secrets = running.secrets.clone();
     let mut reload = signals.reload.clone();
     tokio::spawn(async move {
         while reload.changed().await.is_ok() {
+            let Some(secrets) = &secrets else { continue };
             match reread().and_then(|settings| webhook_secret::verifying(&settings)) {
                 Ok(verifying) => {
                     secrets.replace(verifying);

@@ -38,10 +38,26 @@ pub(crate) const TABLE: &[Setting] = &[
         "Where `track`, `backfill`, `dead-letters` and the like find a running process.",
     ),
     plain("data_dir", "./data", "Folder of the embedded log and store."),
+    Setting {
+        name: "log",
+        default: "embedded:",
+        default_words: Some("`embedded:` (in the data folder)"),
+        is_secret: true,
+        about: "Where the log is: `embedded:`, or `kafka://host:9092[,host…]/topic[?name=value…]` with settings of \
+                librdkafka (TLS, SASL). Log and store are both in the data folder or both in a cluster.",
+    },
+    Setting {
+        name: "store",
+        default: "embedded:",
+        default_words: Some("`embedded:` (in the data folder)"),
+        is_secret: true,
+        about: "Where the store is: `embedded:`, or `scylla://[user:password@]host:9042[,host…]/keyspace`, which is \
+                ScyllaDB or Apache Cassandra.",
+    },
     secret(
         "webhook_secret",
         "Secret with which GitHub signs deliveries; reloaded on SIGHUP. With none, `serve` makes one, keeps it in \
-         the data folder and says where.",
+         the data folder and says where; in a cluster it must be set.",
     ),
     secret("webhook_secret_previous", "The secret before it, accepted too while hooks are being changed."),
     Setting {

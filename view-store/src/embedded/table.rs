@@ -1,51 +1,15 @@
-//! Which redb table holds which rows.
+//! How redb's tables of rows are opened; their names are in [`crate::table`].
 
-use domain::Family;
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, TableError};
+
+pub(super) use crate::table::Table;
 
 /// Rows by key, each a version and a value (see `commit`).
 type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 /// A table that is being read.
 pub(super) type StoredRows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
-/// What stands between a family's name and its generation.
-const GENERATION_MARK: &str = "_g";
-
-/// One table of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Table {
-    pub(super) family: Family,
-    /// `None` for families that all generations share.
-    pub(super) generation: Option<u32>,
-}
-
 impl Table {
-    /// The table that holds rows of `family` for a handle on `generation`.
-    pub(super) fn of(family: Family, generation: u32) -> Self {
-        Table { family, generation: family.is_generational().then_some(generation) }
-    }
-
-    /// The name in the file; frozen.
-    pub(super) fn name(self) -> String {
-        match self.generation {
-            Some(generation) => format!("{}{GENERATION_MARK}{generation}", self.family.table()),
-            None => self.family.table().to_owned(),
-        }
-    }
-
-    /// Reads what [`Self::name`] made; `None` for tables that hold no rows.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Family::ALL.into_iter().find_map(|family| {
-            let rest = name.strip_prefix(family.table())?;
-            if family.is_generational() {
-                let generation = rest.strip_prefix(GENERATION_MARK)?.parse().ok()?;
-                Some(Table { family, generation: Some(generation) })
-            } else {
-                rest.is_empty().then_some(Table { family, generation: None })
-            }
-        })
-    }
-
     /// Opens the table; `None` if nothing was ever written to it.
     pub(super) fn read(self, transaction: &ReadTransaction) -> Result<Option<StoredRows>, redb::Error> {
         match transaction.open_table(definition(&self.name())) {
@@ -59,39 +23,4 @@ impl Table {
 /// What redb is told about a table of this name.
 pub(super) fn definition(name: &str) -> Definition<'_> {
     TableDefinition::new(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_frozen_and_read_back() {
-        let names: Vec<String> = Family::ALL.iter().map(|family| Table::of(*family, 3).name()).collect();
-        assert_eq!(
-            names,
-            [
-                "entities_g3",
-                "members_g3",
-                "views_g3",
-                "repo_names_g3",
-                "directory_g3",
-                "needs_g3",
-                "hidden_g3",
-                "cursors_g3",
-                "dead_letters_g3",
-                "aliases",
-                "epochs",
-                "seen_g3",
-                "active"
-            ]
-        );
-        for family in Family::ALL {
-            let table = Table::of(family, 3);
-            assert_eq!(Table::from_name(&table.name()), Some(table));
-        }
-        for other in ["views", "views_g", "views_gx", "aliases_g1", "format", ""] {
-            assert_eq!(Table::from_name(other), None, "{other}");
-        }
-    }
 }

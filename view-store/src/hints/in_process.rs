@@ -26,7 +26,7 @@ const BATCH_VALUE_BYTES_MAX: usize = 256 * 1024;
 /// Followers hear the end when the last owner of this is gone.
 #[derive(Debug)]
 pub struct InProcessHints {
-    batches: broadcast::Sender<Arc<Vec<Hint>>>,
+    batches: broadcast::Sender<Heard>,
     folded: Folded,
 }
 
@@ -44,6 +44,13 @@ impl InProcessHints {
     /// Without followers, hints go nowhere.
     pub fn new() -> Self {
         InProcessHints { batches: broadcast::Sender::new(BATCHES_MAX), folded: Folded::default() }
+    }
+
+    /// Tells all followers that hints were lost on their way to this process.
+    #[cfg(feature = "kafka")]
+    pub(super) fn tell_missed(&self) {
+        // It fails when nobody follows.
+        let _ = self.batches.send(Heard::Missed);
     }
 }
 
@@ -69,7 +76,7 @@ impl Hints for InProcessHints {
             }
         }
         // It fails when nobody follows.
-        let _ = self.batches.send(Arc::new(hints));
+        let _ = self.batches.send(Heard::Hints(Arc::new(hints)));
     }
 
     fn follow(&self) -> Box<dyn Follower> {
@@ -91,7 +98,7 @@ fn leave_value_out(hint: &mut Hint) {
 }
 
 struct InProcessFollower {
-    batches: broadcast::Receiver<Arc<Vec<Hint>>>,
+    batches: broadcast::Receiver<Heard>,
     folded: Folded,
 }
 
@@ -99,7 +106,7 @@ struct InProcessFollower {
 impl Follower for InProcessFollower {
     async fn next(&mut self) -> Option<Heard> {
         match self.batches.recv().await {
-            Ok(batch) => Some(Heard::Hints(batch)),
+            Ok(heard) => Some(heard),
             Err(RecvError::Lagged(_)) => Some(Heard::Missed),
             Err(RecvError::Closed) => None,
         }

@@ -40,6 +40,9 @@ const REMEMBERED_MAX: usize = 100;
 /// What is acknowledged is shown within this; a debug build on a busy machine takes a moment.
 const SHOWN_WITHIN: Duration = seconds(10);
 
+/// Every repository is given so long, however long the ones before it took.
+const PATIENCE_MIN: Duration = SHOWN_WITHIN;
+
 /// How long a sender waits after nobody answered, or was told to come back.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -269,7 +272,18 @@ impl Load {
 
     /// Whether every repository is shown as its sender told it; what is not, after a while, is noted.
     pub(crate) async fn compare(&self, reader: &Reader, when: &str, wrongs: &mut Wrongs) {
-        let answered = self.try_compare(reader, when, wrongs).await;
+        self.compare_within(reader, when, SHOWN_WITHIN, wrongs).await;
+    }
+
+    /// As [`Self::compare`], with other patience.
+    pub(crate) async fn compare_within(
+        &self,
+        reader: &Reader,
+        when: &str,
+        within: Duration,
+        wrongs: &mut Wrongs,
+    ) {
+        let answered = self.try_compare_within(reader, when, within, wrongs).await;
         answered.unwrap_or_else(|no_answer| panic!("{when}: {no_answer}"));
     }
 
@@ -280,13 +294,24 @@ impl Load {
         when: &str,
         wrongs: &mut Wrongs,
     ) -> Result<(), String> {
+        self.try_compare_within(reader, when, SHOWN_WITHIN, wrongs).await
+    }
+
+    async fn try_compare_within(
+        &self,
+        reader: &Reader,
+        when: &str,
+        within: Duration,
+        wrongs: &mut Wrongs,
+    ) -> Result<(), String> {
+        let within = Instant::now() + within;
         for line in &self.lines {
             let (repo, before) = {
                 let line = line.lock().unwrap();
                 (line.repo, line.acknowledged.clone())
             };
             let path = format!("/v1/repos/{}", self.forge.truth(repo).full_name);
-            let begun = Instant::now();
+            let patience = within.max(Instant::now() + PATIENCE_MIN);
             loop {
                 let answer = reader.try_ask(Method::GET, &path, &[]).await;
                 let answer = answer.map_err(|error| format!("{path}: {error:?}"))?;
@@ -297,7 +322,7 @@ impl Load {
                 if found.is_empty() {
                     break;
                 }
-                if begun.elapsed() > SHOWN_WITHIN {
+                if Instant::now() > patience {
                     let described =
                         |of: Vec<String>| of.into_iter().map(|what| format!("{path} {when}: {what}"));
                     wrongs.lost.extend(described(found.lost));
@@ -308,6 +333,14 @@ impl Load {
             }
         }
         Ok(())
+    }
+
+    /// That every repository is shown, whatever its numbers are by now.
+    pub(crate) async fn all_are_shown(&self, reader: &Reader) {
+        for line in &self.lines {
+            let repo = line.lock().unwrap().repo;
+            reader.get(&format!("/v1/repos/{}", self.forge.truth(repo).full_name)).await.ok();
+        }
     }
 
     /// What is shown of every repository.

@@ -3,20 +3,20 @@
 use crate::port::Limit;
 
 /// What is left of a [`Limit`].
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     records: usize,
     bytes: usize,
     untouched: bool,
 }
 
 impl Allowance {
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Allowance { records: limit.records_max.max(1), bytes: limit.bytes_max, untouched: true }
     }
 
     /// Whether one more record with such a body still fits; the first always does, because a reader that
     /// gets nothing would never get past it.
-    pub(super) fn admit(&mut self, body_bytes: usize) -> bool {
+    pub(crate) fn admit(&mut self, body_bytes: usize) -> bool {
         if self.records == 0 || (body_bytes > self.bytes && !self.untouched) {
             return false;
         }
@@ -27,7 +27,7 @@ impl Allowance {
     }
 
     /// Whether nothing more fits.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.records == 0 || (self.bytes == 0 && !self.untouched)
     }
 }

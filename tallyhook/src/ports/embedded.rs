@@ -1,0 +1,91 @@
+//! The data folder: the embedded log and store, opened together.
+
+use std::{fs, path::Path, sync::Arc};
+
+use domain::{Epoch, GENERATION, Row, RowKey, Version};
+use event_log::embedded::{EmbeddedLog, EmbeddedLogSettings};
+use view_store::{
+    Hints, InProcessHints, ViewStore,
+    embedded::{EmbeddedStore, EmbeddedStoreSettings},
+};
+
+use super::{Ending, Ports, RowPorts};
+use crate::failure::{Failure, failed};
+
+/// Opens a data folder, or makes one.
+pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
+    let (log, state) = open_both(data_dir).await?;
+    let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
+    Ok(Ports {
+        broken: vec![log.broken(), state.broken()],
+        log: Arc::new(log),
+        rows: Some(RowPorts {
+            store: Arc::new(state.clone()),
+            told: Arc::clone(&hints),
+            near: Arc::clone(&hints),
+            far: hints,
+            cache_age_max: None,
+            older: Some(OlderGenerations(state)),
+        }),
+        is_cluster: false,
+        remedy: None,
+        ending: Ending::Nothing,
+    })
+}
+
+/// Opens a data folder's log and store, or makes them.
+pub(crate) async fn open_both(data_dir: &Path) -> Result<(EmbeddedLog, EmbeddedStore), Failure> {
+    let (log, state) = open_files(data_dir).await?;
+    begin_epoch(&state).await?;
+    Ok((log, state))
+}
+
+async fn open_files(data_dir: &Path) -> Result<(EmbeddedLog, EmbeddedStore), Failure> {
+    fs::create_dir_all(data_dir).map_err(|error| {
+        Failure::Failed(format!(
+            "the data folder {} (--data-dir, TALLYHOOK_DATA_DIR) cannot be made: {error}",
+            data_dir.display()
+        ))
+    })?;
+    let folder = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || {
+        let log = EmbeddedLog::open(&folder, EmbeddedLogSettings::default()).map_err(failed)?;
+        let settings = EmbeddedStoreSettings { generation: GENERATION, ..EmbeddedStoreSettings::default() };
+        let state = EmbeddedStore::open(&folder, &settings).map_err(failed)?;
+        Ok::<_, Failure>((log, state))
+    });
+    opened.await.map_err(failed)?
+}
+
+/// A new store begins in the first epoch. So does one that was lost: it is rebuilt from the log.
+async fn begin_epoch(store: &EmbeddedStore) -> Result<(), Failure> {
+    if store.get(&RowKey::Epoch).await.map_err(failed)?.is_some() {
+        return Ok(());
+    }
+    write_epoch(store, Epoch::FIRST, Version::LEAST).await
+}
+
+async fn write_epoch(store: &EmbeddedStore, epoch: Epoch, version: Version) -> Result<(), Failure> {
+    let row = Row { key: RowKey::Epoch, version, value: epoch.encode().into() };
+    store.write(vec![row]).await.map_err(failed)?;
+    store.flush().await.map_err(failed)
+}
+
+/// What older ways of folding left in the data folder.
+pub(crate) struct OlderGenerations(EmbeddedStore);
+
+impl OlderGenerations {
+    /// Drops them; call it once this way of folding has caught up.
+    pub(crate) async fn retire(self) {
+        let older = match self.0.generations() {
+            Ok(generations) => generations.into_iter().filter(|generation| *generation < GENERATION),
+            Err(error) => return tracing::warn!(%error, "older generations could not be listed"),
+        };
+        for generation in older {
+            match self.0.retire(generation).await {
+                Ok(()) => tracing::info!(generation, "retired an older generation of rows"),
+                Err(error) => tracing::warn!(generation, %error, "an older generation was not retired"),
+            }
+        }
+    }
+}

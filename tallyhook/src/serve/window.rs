@@ -1,0 +1,77 @@
+//! The query API as settings want it, and what it asks of backfill.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use github::client::Client;
+use prometheus::Registry;
+use query_api::{Planner, QueryApi, QueryDeps, QuerySettings};
+use view_store::ViewStore;
+
+use super::now;
+use crate::{
+    failure::{Failure, failed},
+    ports::{Ports, RowPorts},
+    settings::Settings,
+};
+
+/// Starts the query API. `github`: of the backfill in this process, if there is one.
+pub(super) async fn start(
+    settings: &Settings,
+    ports: &Ports,
+    rows: &RowPorts,
+    github: Option<Client>,
+    registry: &Registry,
+) -> Result<QueryApi, Failure> {
+    let store = &rows.store;
+    let planner = github.map(|github| {
+        let planner: Arc<dyn Planner> = Arc::new(BackfillPlanner { store: Arc::clone(store), github });
+        planner
+    });
+    QueryApi::start(QueryDeps {
+        log: Arc::clone(&ports.log),
+        store: Arc::clone(store),
+        hints: Arc::clone(&rows.far),
+        clock: Arc::new(now),
+        planner,
+        settings: QuerySettings { cache_age_max: rows.cache_age_max, ..query_settings(settings) },
+        metrics: query_api::Metrics::register(registry).map_err(failed)?,
+    })
+    .await
+    .map_err(failed)
+}
+
+fn query_settings(settings: &Settings) -> QuerySettings {
+    QuerySettings {
+        track: settings.track.clone(),
+        track_on_read: settings.track_on_read,
+        track_on_read_per_hour: Some(settings.track_on_read_per_hour),
+        reconcile: settings.reconcile,
+        cache_bytes: settings.cache_bytes,
+        api_token: settings.api_token.clone(),
+        admin_token: settings.admin_token.clone(),
+        read_limit: settings.read_limit,
+        write_limit: settings.write_limit,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        cors_origins: match settings.cors_origins.as_slice() {
+            [any] if any == "*" => query_api::CorsOrigins::Any,
+            origins => query_api::CorsOrigins::Only(origins.to_vec()),
+        },
+        ..QuerySettings::default()
+    }
+}
+
+/// What the window asks of backfill.
+struct BackfillPlanner {
+    store: Arc<dyn ViewStore>,
+    github: Client,
+}
+
+#[async_trait]
+impl Planner for BackfillPlanner {
+    async fn plan(&self, login: &str) -> Result<serde_json::Value, String> {
+        let plan =
+            backfill::plan(login, &*self.store, &self.github).await.map_err(|error| error.to_string())?;
+        serde_json::to_value(plan).map_err(|error| error.to_string())
+    }
+}
