@@ -2,7 +2,7 @@
 //! groups.
 //!
 //! `append` hands each record to librdkafka and waits until all in-sync replicas have it; a member of a group has
-//! a thread of its own that joins, fetches and commits; `read` and `bounds` go through a client outside of groups.
+//! a thread of its own that joins and fetches, and another one that commits; `read` and `bounds` go through a client outside of groups.
 //!
 //! *Architecture invariant*: a stream's partition is chosen by [`EventLog::partition_of`], never by Kafka, so the
 //! number of partitions never changes: streams would move, and one would be folded by two owners. Nothing that was
@@ -12,6 +12,7 @@
 
 mod address;
 mod client;
+mod committer;
 mod member;
 mod message;
 mod offsets;

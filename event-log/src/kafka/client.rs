@@ -134,7 +134,9 @@ fn base_config(settings: &KafkaLogSettings) -> ClientConfig {
     config
         .set("client.id", &settings.client_id)
         .set("socket.connection.setup.timeout.ms", "5000")
-        .set("reconnect.backoff.max.ms", "2000");
+        .set("reconnect.backoff.max.ms", "2000")
+        // What of it is kept is for whoever listens to `tracing` to say.
+        .set_log_level(RDKafkaLogLevel::Info);
     config
 }
 
@@ -146,6 +148,9 @@ fn add_given(config: &mut ClientConfig, address: &KafkaAddress, unknown: &[&str]
             .any(|prefix| name == *prefix || (prefix.ends_with('.') && name.starts_with(prefix)));
         if !is_unknown {
             config.set(name, value);
+        }
+        if name == "debug" {
+            config.set_log_level(RDKafkaLogLevel::Debug);
         }
     }
 }

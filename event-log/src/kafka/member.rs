@@ -5,7 +5,7 @@
 //! nothing is ever fetched to be thrown away, and no reset of offsets can happen behind our back.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -16,15 +16,15 @@ use std::{
 use rdkafka::{
     ClientContext, Message, Offset, Statistics, TopicPartitionList,
     config::{ClientConfig, RDKafkaLogLevel},
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 
 use super::{
-    client::Voice, message, offsets::Outcome, place::Places, reader::index, settings::MemberStats,
+    client::Voice, committer::Committer, message, place::Places, reader::index, settings::MemberStats,
     topic::client_reason,
 };
 use crate::{
@@ -46,6 +46,9 @@ const COMMITTED_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a member that leaves waits for its last commits and for its partitions to be taken back.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// How long the thread that commits sleeps when nobody wakes it.
+const IDLE_WAIT: Duration = Duration::from_secs(60);
+
 /// What both sides of a subscription share.
 pub(super) struct Shared {
     places: Mutex<Places>,
@@ -53,11 +56,18 @@ pub(super) struct Shared {
     pub(super) ready: Notify,
     /// Wakes the thread while it waits for room.
     room: Condvar,
+    /// Wakes the thread that commits.
+    commits: Condvar,
 }
 
 impl Shared {
     pub(super) fn new() -> Self {
-        Shared { places: Mutex::default(), ready: Notify::new(), room: Condvar::new() }
+        Shared {
+            places: Mutex::default(),
+            ready: Notify::new(),
+            room: Condvar::new(),
+            commits: Condvar::new(),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Places> {
@@ -68,11 +78,38 @@ impl Shared {
     pub(super) fn wake_thread(&self) {
         self.room.notify_one();
     }
+
+    /// Tells the thread that commits that there is something to commit.
+    pub(super) fn wake_commits(&self) {
+        self.commits.notify_one();
+    }
+
+    /// Waits for offsets to commit; `None` when there will be none any more.
+    pub(super) fn next_commit(&self) -> Option<BTreeMap<Partition, u64>> {
+        let mut places = self.lock();
+        loop {
+            if places.has_left {
+                return None;
+            }
+            if let Some(offsets) = places.offsets.send() {
+                return Some(offsets);
+            }
+            // Something that failed is sent again after a while, without anybody saying so.
+            let wait = if places.offsets.is_idle() { IDLE_WAIT } else { LOOK };
+            places =
+                self.commits.wait_timeout(places, wait).expect("nothing panics while it holds the places").0;
+        }
+    }
+
+    fn end_commits(&self) {
+        self.lock().has_left = true;
+        self.wake_commits();
+    }
 }
 
 /// A member's client and what it keeps between two looks.
 pub(super) struct Member {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     shared: Arc<Shared>,
     topic: String,
     partitions: u32,
@@ -98,7 +135,6 @@ pub(super) struct Context {
     voice: Voice,
     group: String,
     changes: Mutex<Vec<Change>>,
-    commits: Mutex<Vec<KafkaResult<()>>>,
     /// Set when nobody looks at `changes` any more: partitions are let go at once.
     is_closing: AtomicBool,
 }
@@ -109,7 +145,6 @@ impl Context {
             voice,
             group: group.to_owned(),
             changes: Mutex::default(),
-            commits: Mutex::default(),
             is_closing: AtomicBool::new(false),
         }
     }
@@ -128,6 +163,7 @@ impl Member {
         let patience = config.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(120_000);
         let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
         consumer.subscribe(&[topic])?;
+        let consumer = Arc::new(consumer);
         Ok(Member {
             consumer,
             shared,
@@ -141,6 +177,17 @@ impl Member {
             leaving_since: None,
             rebalances: Vec::new(),
         })
+    }
+
+    /// What makes the commits; its thread ends with the member.
+    pub(super) fn committer(&self) -> Committer {
+        let consumer = Arc::clone(&self.consumer);
+        Committer {
+            consumer,
+            shared: self.shared.clone(),
+            topic: self.topic.clone(),
+            group: self.group.clone(),
+        }
     }
 
     /// Works until the subscription is dropped or cannot go on, then leaves the group.
@@ -273,56 +320,15 @@ impl Member {
         }
     }
 
-    /// Carries out what the caller asked.
+    /// Begins where the caller said.
     fn serve_caller(&mut self) {
-        let outcomes: Vec<KafkaResult<()>> =
-            self.consumer.context().commits.lock().expect("nothing panics with it").drain(..).collect();
-        let (seeks, commit) = {
-            let mut places = self.shared.lock();
-            for outcome in outcomes {
-                places.offsets.settle(&self.outcome(outcome));
-            }
-            // An assignment that waits for the brokers must be answered first.
-            let seeks = if self.rebalances.is_empty() { places.take_seeks() } else { Default::default() };
-            (seeks, places.offsets.send())
-        };
-        if let Some(offsets) = commit {
-            self.commit(offsets);
+        // An assignment that waits for the brokers must be answered first.
+        if !self.rebalances.is_empty() {
+            return;
         }
+        let seeks = self.shared.lock().take_seeks();
         for (partition, offset) in seeks {
             self.start(Position { partition, offset });
-        }
-    }
-
-    fn commit(&mut self, offsets: std::collections::BTreeMap<Partition, u64>) {
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in offsets {
-            let offset = Offset::Offset(i64::try_from(offset).expect("an offset of Kafka fits i64"));
-            let added = list.add_partition_offset(&self.topic, index(partition.0), offset);
-            added.expect("an offset of Kafka is one");
-        }
-        // Told through the context: a commit that waits would keep this thread from polling.
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            let outcome = self.outcome(Err(error));
-            self.shared.lock().offsets.settle(&outcome);
-        }
-    }
-
-    fn outcome(&self, outcome: KafkaResult<()>) -> Outcome {
-        let Err(error) = outcome else { return Outcome::Made };
-        let reason = client_reason(&error);
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::FencedInstanceId) => {
-                warn!(
-                    group = self.group,
-                    reason, "the group went on without this process; nothing was committed"
-                );
-                Outcome::Refused(format!("the group went on without this process ({reason})"))
-            }
-            _ => {
-                debug!(group = self.group, reason, "offsets were not committed yet; it is tried again");
-                Outcome::Failed(reason)
-            }
         }
     }
 
@@ -435,13 +441,13 @@ impl Member {
         self.shared.ready.notify_one();
     }
 
-    /// Makes the last commits, gives the partitions back, and closes the client, which tells the group.
+    /// Waits for the last commits, gives the partitions back, and closes the client, which tells the group.
     fn leave(mut self) {
         let deadline = Instant::now() + LEAVE_WAIT_MAX;
         while !self.shared.lock().offsets.is_idle() && Instant::now() < deadline {
-            self.serve_caller();
             let _ = self.consumer.poll(LOOK);
         }
+        self.shared.end_commits();
         self.consumer.context().is_closing.store(true, Ordering::Release);
         // Closing starts with what the group decided last, so that is answered first.
         self.rebalances.append(&mut self.consumer.context().changes.lock().expect("nothing panics with it"));
@@ -453,9 +459,13 @@ impl Member {
         if !leaving.is_empty() {
             self.unassign(&leaving);
         }
-        let group = std::mem::take(&mut self.group);
+        // librdkafka leaves only where it knows the coordinator just then: after an outage it must find it again.
+        let mut one = TopicPartitionList::new();
+        one.add_partition(&self.topic, 0);
+        let is_known = self.consumer.committed_offsets(one, LEAVE_WAIT_MAX).is_ok();
+        debug!(group = self.group, is_known, "leaving the group");
+        // Closing, unless a commit is on its way still: then the thread that waits for it closes.
         drop(self.consumer);
-        debug!(group, "left the group");
     }
 }
 
@@ -495,14 +505,6 @@ impl ConsumerContext for Context {
             _ => Change::Revoke(partitions.collect()),
         };
         self.changes.lock().expect("nothing panics with it").push(change);
-    }
-
-    fn commit_callback(&self, outcome: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let refused = offsets.elements().iter().find_map(|partition| partition.error().err());
-        self.commits.lock().expect("nothing panics with it").push(match refused {
-            Some(error) if outcome.is_ok() => Err(error),
-            _ => outcome,
-        });
     }
 }
 

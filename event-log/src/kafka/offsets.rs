@@ -42,7 +42,7 @@ struct Caller {
 pub(super) enum Outcome {
     Made,
     /// It may be made later.
-    Failed(String),
+    Failed,
     /// The group has gone on without this member.
     Refused(String),
 }
@@ -90,7 +90,7 @@ impl Offsets {
         self.retry_at = None;
         match outcome {
             Outcome::Made => answer(sent.callers, || Ok(())),
-            Outcome::Failed(_) => {
+            Outcome::Failed => {
                 for (partition, offset) in sent.offsets {
                     self.waiting.entry(partition).or_insert(offset);
                 }
@@ -172,7 +172,7 @@ mod tests {
         let mut waiter = way.add(offsets(&[(0, 5), (1, 5)]), Wait::Durable).unwrap();
         way.send();
         way.add(offsets(&[(0, 9)]), Wait::No);
-        way.settle(&Outcome::Failed("rebalance".to_owned()));
+        way.settle(&Outcome::Failed);
         assert!(waiter.try_recv().is_err(), "it was told to be made");
         way.retry_at = None;
         assert_eq!(way.send(), Some(offsets(&[(0, 9), (1, 5)])));
@@ -202,7 +202,7 @@ mod tests {
         way.add(offsets(&[(0, 6), (1, 6)]), Wait::No);
         way.send();
         way.forget(&[Partition(0)]);
-        way.settle(&Outcome::Failed("rebalance".to_owned()));
+        way.settle(&Outcome::Failed);
         way.retry_at = None;
         assert_eq!(way.send(), Some(offsets(&[(1, 6)])));
     }

@@ -34,6 +34,8 @@ pub(super) struct Places {
     pub(super) offsets: Offsets,
     stopped: Option<String>,
     pub(super) is_closing: bool,
+    /// Nothing more is committed.
+    pub(super) has_left: bool,
 }
 
 /// A partition that was given out at least once.
@@ -62,8 +64,8 @@ struct Leaving {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
-    NotYet,
-    Told,
+    No,
+    Yes,
     /// The caller came back: it has flushed, committed and forgotten.
     Acknowledged,
 }
@@ -72,7 +74,7 @@ impl Places {
     /// What the caller hears next, if there is anything. To ask again lets go what was revoked before.
     pub(super) fn next(&mut self, limit: Limit) -> Option<Result<Next, LogError>> {
         if let Some(leaving) = &mut self.leaving
-            && leaving.told == Told::Told
+            && leaving.told == Told::Yes
         {
             leaving.told = Told::Acknowledged;
         }
@@ -81,7 +83,7 @@ impl Places {
         }
         if let Some(change) = self.changes.pop_front() {
             if let (Next::Revoked(_), Some(leaving)) = (&change, &mut self.leaving) {
-                leaving.told = Told::Told;
+                leaving.told = Told::Yes;
             }
             return Some(Ok(change));
         }
@@ -170,7 +172,7 @@ impl Places {
     pub(super) fn revoke(&mut self, partitions: Vec<Partition>) {
         self.hold(&partitions, Held::Leaving);
         self.changes.push_back(Next::Revoked(partitions.clone()));
-        self.leaving = Some(Leaving { partitions, told: Told::NotYet });
+        self.leaving = Some(Leaving { partitions, told: Told::No });
     }
 
     /// These are somebody else's already: their commits are not ours to make any more.
@@ -185,7 +187,7 @@ impl Places {
     /// What was revoked is lost instead, because the caller did not let it go in time.
     pub(super) fn lose_leaving(&mut self) -> Vec<Partition> {
         let Some(leaving) = self.leaving.take() else { return Vec::new() };
-        if leaving.told == Told::NotYet {
+        if leaving.told == Told::No {
             self.changes.retain(|change| !matches!(change, Next::Revoked(_)));
         }
         self.lose(leaving.partitions.clone());
@@ -274,5 +276,136 @@ impl Places {
 
     fn check_running(&self) -> Result<(), LogError> {
         self.stopped.as_ref().map_or(Ok(()), |reason| Err(LogError::Stop(reason.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use domain::{Millis, StreamKey};
+
+    use super::*;
+
+    const ALL: Limit = Limit { records_max: usize::MAX, bytes_max: usize::MAX };
+
+    fn at(partition: u32, offset: u64) -> Position {
+        Position { partition: Partition(partition), offset }
+    }
+
+    fn fetched(places: &mut Places, positions: &[Position]) -> bool {
+        let record = Record {
+            stream: StreamKey::Service,
+            id: String::new(),
+            dedupe: None,
+            kind: String::new(),
+            received_at: Millis(0),
+            headers: Vec::new(),
+            body: Bytes::from_static(b"12345"),
+        };
+        let mut records = positions.iter().map(|position| (*position, record.clone())).collect();
+        places.fetched(&mut records)
+    }
+
+    fn assigned(partitions: &[u32]) -> Places {
+        let mut places = Places::default();
+        let given = partitions.iter().map(|p| Assignment { partition: Partition(*p), committed: None });
+        places.assign(given.collect());
+        assert!(matches!(places.next(ALL), Some(Ok(Next::Assigned(_)))));
+        for partition in partitions {
+            places.seek(at(*partition, 0)).unwrap();
+        }
+        places.take_seeks();
+        places
+    }
+
+    fn delivered(places: &mut Places) -> Vec<Position> {
+        match places.next(ALL) {
+            Some(Ok(Next::Records(records))) => records.into_iter().map(|(position, _)| position).collect(),
+            None => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn commit(places: &mut Places, position: Position) -> Option<BTreeMap<Partition, u64>> {
+        places.commit(&[position], Wait::No).unwrap();
+        let sent = places.offsets.send();
+        places.offsets.settle(&super::super::offsets::Outcome::Made);
+        sent
+    }
+
+    #[test]
+    fn what_was_fetched_before_a_seek_is_dropped_until_fetching_begins_anew() {
+        let mut places = assigned(&[0]);
+        fetched(&mut places, &[at(0, 0), at(0, 1)]);
+        places.seek(at(0, 7)).unwrap();
+        assert!(!fetched(&mut places, &[at(0, 2)]), "it was fetched for another place");
+        assert_eq!(places.take_seeks(), BTreeMap::from([(Partition(0), 7)]));
+        fetched(&mut places, &[at(0, 6), at(0, 7), at(0, 7)]);
+        assert_eq!(delivered(&mut places), [at(0, 7)]);
+    }
+
+    #[test]
+    fn what_is_revoked_delivers_nothing_counts_commits_and_goes_with_the_next_call() {
+        let mut places = assigned(&[0, 1]);
+        fetched(&mut places, &[at(0, 0), at(1, 0)]);
+        assert_eq!(delivered(&mut places).len(), 2);
+        fetched(&mut places, &[at(0, 1), at(1, 1)]);
+        places.revoke(vec![Partition(0)]);
+        assert!(places.let_go().is_none(), "its owner was not told");
+        assert!(matches!(places.next(ALL), Some(Ok(Next::Revoked(_)))));
+        assert!(places.let_go().is_none(), "its owner is flushing");
+        fetched(&mut places, &[at(0, 2)]);
+        places.commit(&[at(0, 1)], Wait::No).unwrap();
+        assert_eq!(delivered(&mut places), [at(1, 1)]);
+        assert!(places.let_go().is_none(), "a commit is on its way");
+        assert_eq!(places.offsets.send(), Some(BTreeMap::from([(Partition(0), 1)])));
+        places.offsets.settle(&super::super::offsets::Outcome::Made);
+        assert_eq!(places.let_go(), Some(vec![Partition(0)]));
+        assert_eq!(commit(&mut places, at(0, 1)), None, "it is somebody else's");
+    }
+
+    #[test]
+    fn no_fetching_begins_while_partitions_leave() {
+        let mut places = assigned(&[0, 1]);
+        places.revoke(vec![Partition(0)]);
+        places.seek(at(1, 5)).unwrap();
+        assert!(places.take_seeks().is_empty());
+        places.next(ALL);
+        places.next(ALL);
+        assert_eq!(places.let_go(), Some(vec![Partition(0)]));
+        assert_eq!(places.take_seeks(), BTreeMap::from([(Partition(1), 5)]));
+    }
+
+    #[test]
+    fn a_revocation_that_nobody_was_told_of_yet_becomes_a_loss() {
+        let mut places = assigned(&[0]);
+        places.revoke(vec![Partition(0)]);
+        assert_eq!(places.lose_leaving(), [Partition(0)]);
+        assert!(matches!(places.next(ALL), Some(Ok(Next::Lost(_)))));
+        assert!(places.next(ALL).is_none());
+    }
+
+    #[test]
+    fn commits_go_forward_except_after_a_seek_back_and_never_beyond_what_was_delivered() {
+        let mut places = assigned(&[0]);
+        fetched(&mut places, &[at(0, 0), at(0, 1), at(0, 2)]);
+        delivered(&mut places);
+        assert!(commit(&mut places, at(0, 2)).is_some());
+        assert!(commit(&mut places, at(0, 1)).is_none(), "it went back");
+        assert!(matches!(places.commit(&[at(0, 4)], Wait::No), Err(LogError::Stop(_))));
+        assert!(matches!(places.commit(&[at(9, 0)], Wait::No), Err(LogError::Stop(_))));
+        places.seek(at(0, 0)).unwrap();
+        assert!(matches!(places.commit(&[at(0, 1)], Wait::No), Err(LogError::Stop(_))), "not delivered anew");
+        assert!(commit(&mut places, at(0, 0)).is_some());
+    }
+
+    #[test]
+    fn it_is_full_by_count_and_has_room_again_once_records_are_taken() {
+        let mut places = assigned(&[0]);
+        let positions: Vec<Position> = (0..WAITING_RECORDS_MAX as u64).map(|offset| at(0, offset)).collect();
+        fetched(&mut places, &positions);
+        assert!(places.is_full() && !places.is_half_empty());
+        assert_eq!(delivered(&mut places).len(), WAITING_RECORDS_MAX);
+        assert!(!places.is_full() && places.is_half_empty());
     }
 }

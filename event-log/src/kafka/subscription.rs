@@ -39,14 +39,14 @@ impl KafkaSubscription {
                 LogError::Stop(format!("group {group} cannot be joined: {}", client_reason(&error)))
             })?;
         let counted = Counted::new(members);
-        thread::Builder::new()
-            .name("event-log".to_owned())
-            .spawn(move || {
-                member.run();
-                drop(counted);
-            })
-            .map_err(|error| LogError::Retry(format!("no thread to follow the log: {error}")))?;
-        Ok(KafkaSubscription { shared })
+        let committer = member.committer();
+        let subscription = KafkaSubscription { shared };
+        start("event-log-member", move || {
+            member.run();
+            drop(counted);
+        })?;
+        start("event-log-commit", move || committer.run())?;
+        Ok(subscription)
     }
 }
 
@@ -70,7 +70,7 @@ impl Subscription for KafkaSubscription {
 
     async fn commit(&mut self, next_offsets: &[Position], wait: Wait) -> Result<(), LogError> {
         let confirmation = self.shared.lock().commit(next_offsets, wait)?;
-        self.shared.wake_thread();
+        self.shared.wake_commits();
         match confirmation {
             None => Ok(()),
             Some(confirmation) => confirmation.await.unwrap_or_else(|_| {
@@ -85,6 +85,11 @@ impl Drop for KafkaSubscription {
         self.shared.lock().is_closing = true;
         self.shared.wake_thread();
     }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LogError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).map_err(|error| LogError::Retry(format!("no thread to follow the log: {error}")))
 }
 
 /// One more member, until it is dropped.
