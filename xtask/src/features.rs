@@ -5,8 +5,8 @@ use cargo_metadata::MetadataCommand;
 
 use crate::command;
 
-/// Needs OpenSSL's headers.
-const NOT_TESTED: &[&str] = &["kafka-tls"];
+/// One needs the headers of OpenSSL, the other a C build that takes minutes.
+const NOT_TESTED: &[&str] = &["kafka-tls", "cql-tls"];
 
 /// The words that tell cargo.
 pub(crate) fn all() -> anyhow::Result<[String; 2]> {

@@ -153,7 +153,11 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
     let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
     let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
-    let servers = wanted.iter().any(|suite| matches!(suite.work, Work::TestsOnServers(_))).then(Servers::prepare).transpose()?;
+    let servers = wanted
+        .iter()
+        .any(|suite| matches!(suite.work, Work::TestsOnServers(_)))
+        .then(Servers::prepare)
+        .transpose()?;
     for suite in wanted {
         println!("\n== {}: {}", suite.name, suite.about);
         report.push((suite.name, suite.run(&executables, servers.as_ref())?, suite.minutes));
@@ -177,7 +181,8 @@ impl Suite {
         match self.work {
             Work::Tests(packages) => {
                 for package in packages {
-                    let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, false)).collect();
+                    let tests: Vec<_> =
+                        executables.iter().filter(|built| built.is_of(package, false)).collect();
                     anyhow::ensure!(
                         !tests.is_empty(),
                         "`{package}` has no tests, but suite `{}` names it",

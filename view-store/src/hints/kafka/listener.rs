@@ -118,12 +118,11 @@ impl Ear {
                     self.begin_anew(is_ending);
                 }
                 // The client tries again by itself; what is sent meanwhile is heard then.
-                Some(Err(error)) => {
-                    if complained_at.is_none_or(|at| at.elapsed() > COMPLAINT_EVERY) {
-                        warn!(%error, "hints cannot be heard; what is kept is looked at again by its age");
-                        complained_at = Some(Instant::now());
-                    }
+                Some(Err(error)) if complained_at.is_none_or(|at| at.elapsed() > COMPLAINT_EVERY) => {
+                    warn!(%error, "hints cannot be heard; what is kept is looked at again by its age");
+                    complained_at = Some(Instant::now());
                 }
+                Some(Err(_)) => {}
             }
         }
     }
