@@ -93,10 +93,17 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "servers",
-        about: "Kafka and Cassandra themselves: killed, restarted, ended with the test",
-        packages: &["test-servers"],
+        about: "both contract suites on Kafka and Cassandra, and what only such servers can do",
+        packages: &["test-servers", "event-log", "view-store"],
         on_servers: true,
-        minutes: 4,
+        minutes: 10,
+    },
+    Suite {
+        name: "cluster",
+        about: "roles apart on Kafka and Cassandra: killed, asleep, joining, with servers that are away",
+        packages: &["tallyhook"],
+        on_servers: true,
+        minutes: 8,
     },
 ];
 

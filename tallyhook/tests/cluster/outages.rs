@@ -47,7 +47,9 @@ async fn nothing_acknowledged_is_lost_while_servers_are_away() {
     tokio::time::sleep_until(until_back).await;
     tokio::task::block_in_place(|| kafka.restart(0)).unwrap();
     load.more(100).await;
+    load.pause();
     load.compare_within(&query.reader(), "after Kafka was away", SHOWN_WITHIN, &mut wrongs).await;
+    load.send_to(door.api(), SENDERS);
     let sent_away = load.sent().sent_away;
     assert!(sent_away > 0, "nobody was told to come back");
 
