@@ -8,7 +8,6 @@ use crate::{
 };
 
 /// Copies, and says what that was.
-#[cfg_attr(not(feature = "cluster"), expect(clippy::unused_async, reason = "this build knows no cluster"))]
 pub(crate) async fn run(from: &str, to: &str) -> Result<(), Failure> {
     match (read_from(from)?, read_to(to)?) {
         (_, Places::Embedded) => Err(wrong_target()),

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use domain::Epoch;
 use event_log::{Limit, LogError, Next, Partition, Position, Wait};
 use projector::{Projector, seen_row};
+use tracing::warn;
 
 use super::{records::Logs, rows::Stores};
 
@@ -23,7 +24,7 @@ pub(crate) async fn hand_over(logs: Logs<'_>, stores: Stores<'_>, epoch: Epoch) 
     let ends: Vec<Position> =
         ends.into_iter().map(|bounds| Position { partition: bounds.partition, offset: bounds.end }).collect();
     tokio::time::timeout(ASSIGNMENT_MAX, commit(logs, &ends)).await.context(
-        "not all partitions of the target log were given to the copy: stop every projector of the cluster",
+        "the target log gave the copy not all of its partitions, or took no offsets: stop every projector of the cluster",
     )?
 }
 
@@ -52,5 +53,10 @@ async fn commit(logs: Logs<'_>, ends: &[Position]) -> anyhow::Result<()> {
             missing.remove(&assignment.partition);
         }
     }
-    Ok(subscription.commit(ends, Wait::Durable).await?)
+    loop {
+        match subscription.commit(ends, Wait::Durable).await {
+            Err(LogError::Retry(cause)) => warn!(cause, "the offsets are not committed yet; trying again"),
+            done => return Ok(done?),
+        }
+    }
 }

@@ -1,5 +1,4 @@
 //! From a folder to ports that a migration has made; what a cluster adds is in `cluster`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     future::{Future, poll_fn},

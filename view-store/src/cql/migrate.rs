@@ -74,7 +74,6 @@ impl fmt::Display for Applied {
 /// # Errors
 /// See [`OpenError`]; nothing is changed in a keyspace of a newer release. After any other error it may be
 /// repeated.
-#[expect(clippy::needless_pass_by_value, reason = "settings are given away, as everywhere")]
 pub async fn migrate(address: &CqlAddress, settings: MigrateSettings) -> Result<Vec<Applied>, OpenError> {
     let session = session::connect_for_schema(address).await?;
     let schema = Schema { session: &session, address, profile: one_server(&session, address)? };

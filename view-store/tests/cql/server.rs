@@ -72,7 +72,10 @@ pub(crate) fn row(key: RowKey, version: u64, value: impl Into<Bytes>) -> Row {
 
 /// Bytes that differ from version to version and from place to place.
 pub(crate) fn pattern(bytes: usize, version: u64) -> Bytes {
-    (0..bytes as u64).map(|at| ((at * 31 + at / 251 + version * 7) % 256) as u8).collect::<Vec<u8>>().into()
+    (0..bytes as u64)
+        .map(|at| (at * 31 + at / 251 + version * 7).to_le_bytes()[0])
+        .collect::<Vec<u8>>()
+        .into()
 }
 
 pub(crate) async fn scanned(store: &dyn ViewStore, account: u64) -> Vec<Row> {
