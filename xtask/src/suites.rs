@@ -105,6 +105,13 @@ const SUITES: &[Suite] = &[
         on_servers: true,
         minutes: 8,
     },
+    Suite {
+        name: "kafka",
+        about: "the log's contract suite on Kafka; members that hand over, sleep and wake; brokers killed under load",
+        packages: &["event-log"],
+        on_servers: true,
+        minutes: 8,
+    },
 ];
 
 /// A built test.

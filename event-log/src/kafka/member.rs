@@ -427,8 +427,8 @@ impl Member {
                 Some(format!("the Kafka client cannot go on ({code})"))
             }
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => Some(format!(
-                "topic {} does not hold the records that group {} asked for: it was cut, trimmed or made anew; \
-                 see the chapter on lost records in docs/OPERATIONS.md",
+                "topic {} does not hold the records that group {} asked for: it was cut, trimmed or made anew; look at \
+                 the topic before anything is folded from it again",
                 self.topic, self.group
             )),
             // The client was told (see its voice) and tries again by itself.
