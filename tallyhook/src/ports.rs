@@ -3,7 +3,6 @@
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod embedded;
-#[cfg(feature = "cluster")]
 mod kafka_metrics;
 
 use std::{sync::Arc, time::Duration};
@@ -79,8 +78,5 @@ impl Ports {
 
 /// Metrics of the clients of a cluster, for the reference page.
 pub(crate) fn collectors() -> prometheus::Result<Collectors> {
-    #[cfg(feature = "cluster")]
-    return Ok(kafka_metrics::KafkaMetrics::new()?.collectors());
-    #[cfg(not(feature = "cluster"))]
-    Ok(Vec::new())
+    Ok(kafka_metrics::KafkaMetrics::new()?.collectors())
 }

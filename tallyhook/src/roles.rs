@@ -32,11 +32,6 @@ impl Roles {
         self == Roles::ALL
     }
 
-    /// Whether any of them reads or writes rows.
-    pub(crate) fn need_rows(self) -> bool {
-        self.projector || self.query_api
-    }
-
     /// Whether any of them is reached by the outside.
     pub(crate) fn have_api(self) -> bool {
         self.ingest || self.query_api

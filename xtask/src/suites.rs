@@ -21,6 +21,9 @@ const BUILD_MINUTES: u64 = 20;
 /// Tests of this name start real servers; they run in suites of their own.
 const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 
+/// Suites that run only when they are named: with them everything would take longer than a change should wait.
+const ONLY_NAMED: &[&str] = &["servers", "kafka", "cql", "cluster"];
+
 /// A suite of tests.
 struct Suite {
     name: &'static str,
@@ -136,7 +139,8 @@ struct Executable {
 /// Prints the suites.
 pub(crate) fn list() {
     for suite in SUITES {
-        println!("{:12} {:2} min  {}", suite.name, suite.minutes, suite.about);
+        let when = if ONLY_NAMED.contains(&suite.name) { " (when named)" } else { "" };
+        println!("{:12} {:2} min  {}{when}", suite.name, suite.minutes, suite.about);
     }
 }
 
@@ -151,7 +155,10 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         bail!("building the tests took longer than its {BUILD_MINUTES} minutes");
     }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
-    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    let wanted = |suite: &&Suite| match names.is_empty() {
+        true => !ONLY_NAMED.contains(&suite.name),
+        false => names.iter().any(|name| name == suite.name),
+    };
     let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
     let servers = wanted
         .iter()
@@ -167,8 +174,9 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         println!("{name:12} {:>7.1} s of {minutes} min", took.as_secs_f64());
     }
     println!("on the embedded log and store");
-    if let Some(servers) = &servers {
-        println!("and on {}", servers.shown());
+    match &servers {
+        Some(servers) => println!("and on {}", servers.shown()),
+        None => println!("not on Kafka and Cassandra: `cargo xtask test {}`", ONLY_NAMED.join(" ")),
     }
     Ok(())
 }

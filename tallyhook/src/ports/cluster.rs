@@ -40,7 +40,8 @@ pub(super) async fn open(places: &Cluster, roles: Roles, registry: &Registry) ->
         ..KafkaLogSettings::default()
     };
     let log = Arc::new(KafkaLog::open(&places.log, settings).await.map_err(failed)?);
-    let (rows, hints) = if roles.need_rows() {
+    // Who only takes deliveries in reads and writes no rows.
+    let (rows, hints) = if roles.projector || roles.query_api {
         let (rows, hints) = open_rows(places).await?;
         (Some(rows), Some(hints))
     } else {

@@ -1,10 +1,7 @@
-//! What librdkafka says of itself, as metrics.
-
-use std::time::Duration;
+//! What librdkafka says of itself, as metrics. Builds without it describe them too, in the reference page.
 
 use boot::metrics::Collectors;
-use event_log::kafka::{KafkaObserver, MemberStats, ProducerStats};
-use prometheus::{Gauge, IntCounter, IntGauge, Registry};
+use prometheus::{Gauge, IntCounter, IntGauge};
 
 /// Metrics of the clients of Kafka.
 #[derive(Clone)]
@@ -23,12 +20,6 @@ pub(super) struct KafkaMetrics {
 }
 
 impl KafkaMetrics {
-    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self::new()?;
-        boot::metrics::register(registry, metrics.collectors())?;
-        Ok(metrics)
-    }
-
     pub(super) fn new() -> prometheus::Result<Self> {
         Ok(KafkaMetrics {
             waiting_messages: IntGauge::new(
@@ -92,32 +83,50 @@ impl KafkaMetrics {
     }
 }
 
-impl KafkaObserver for KafkaMetrics {
-    fn producer(&self, stats: &ProducerStats) {
-        self.waiting_messages.set(whole(stats.waiting_messages));
-        self.waiting_bytes.set(whole(stats.waiting_bytes));
-        self.transmit_errors.set(whole(stats.transmit_errors));
-        self.transmit_retries.set(whole(stats.transmit_retries));
-        self.append_queue.set(seconds(stats.queue_p99));
-        self.append_round_trip.set(seconds(stats.round_trip_p99));
-        self.brokers_up.set(i64::try_from(stats.brokers_up).unwrap_or(i64::MAX));
+#[cfg(feature = "cluster")]
+mod observed {
+    use std::time::Duration;
+
+    use event_log::kafka::{KafkaObserver, MemberStats, ProducerStats};
+    use prometheus::Registry;
+
+    use super::KafkaMetrics;
+
+    impl KafkaMetrics {
+        pub(in crate::ports) fn register(registry: &Registry) -> prometheus::Result<Self> {
+            let metrics = Self::new()?;
+            boot::metrics::register(registry, metrics.collectors())?;
+            Ok(metrics)
+        }
     }
 
-    fn member(&self, _group: &str, stats: &MemberStats) {
-        self.group_lag.set(whole(stats.lag.iter().map(|(_, lag)| lag).sum()));
-        self.rebalances.set(whole(stats.rebalances));
-        self.fetched_bytes.set(whole(stats.fetched_bytes));
+    impl KafkaObserver for KafkaMetrics {
+        fn producer(&self, stats: &ProducerStats) {
+            self.waiting_messages.set(whole(stats.waiting_messages));
+            self.waiting_bytes.set(whole(stats.waiting_bytes));
+            self.transmit_errors.set(whole(stats.transmit_errors));
+            self.transmit_retries.set(whole(stats.transmit_retries));
+            self.append_queue.set(seconds(stats.queue_p99));
+            self.append_round_trip.set(seconds(stats.round_trip_p99));
+            self.brokers_up.set(i64::try_from(stats.brokers_up).unwrap_or(i64::MAX));
+        }
+
+        fn member(&self, _group: &str, stats: &MemberStats) {
+            self.group_lag.set(whole(stats.lag.iter().map(|(_, lag)| lag).sum()));
+            self.rebalances.set(whole(stats.rebalances));
+            self.fetched_bytes.set(whole(stats.fetched_bytes));
+        }
+
+        fn trouble(&self) {
+            self.trouble.inc();
+        }
     }
 
-    fn trouble(&self) {
-        self.trouble.inc();
+    fn whole(number: u64) -> i64 {
+        i64::try_from(number).unwrap_or(i64::MAX)
     }
-}
 
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64()
+    fn seconds(duration: Duration) -> f64 {
+        duration.as_secs_f64()
+    }
 }

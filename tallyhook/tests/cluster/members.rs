@@ -51,7 +51,10 @@ async fn two_projectors_that_join_and_leave_lose_and_double_nothing() {
         for process in joining {
             process.terminate().await.done();
         }
+        // What is acknowledged stands still while it is compared.
+        load.pause();
         load.compare_within(&query.reader(), &format!("round {round}"), SHOWN_WITHIN, &mut wrongs).await;
+        load.send_to(door.api(), SENDERS);
     }
     let sent = load.end(door.api(), senders).await;
     load.compare_within(&query.reader(), "at the end", SHOWN_WITHIN, &mut wrongs).await;

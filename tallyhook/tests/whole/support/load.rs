@@ -335,14 +335,6 @@ impl Load {
         Ok(())
     }
 
-    /// That every repository is shown, whatever its numbers are by now.
-    pub(crate) async fn all_are_shown(&self, reader: &Reader) {
-        for line in &self.lines {
-            let repo = line.lock().unwrap().repo;
-            reader.get(&format!("/v1/repos/{}", self.forge.truth(repo).full_name)).await.ok();
-        }
-    }
-
     /// What is shown of every repository.
     pub(crate) async fn shown(&self, reader: &Reader) -> Vec<Value> {
         let mut all = Vec::new();

@@ -139,11 +139,9 @@ impl Line {
             drop(gathered);
             if told_at.elapsed() >= FOLDED_EVERY {
                 told.clear();
-            }
-            parcel.folded.retain(|partition, version| told.get(partition) != Some(version));
-            if !parcel.folded.is_empty() {
                 told_at = Instant::now();
             }
+            parcel.folded.retain(|partition, version| told.get(partition) != Some(version));
             told.extend(
                 parcel.folded.iter().map(|(partition, version): (&u32, &Version)| (*partition, *version)),
             );
