@@ -128,7 +128,7 @@ async fn relay(mut far: Box<dyn Follower>, near: Arc<InProcessHints>, store: Arc
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    warn!(%error, "it is not known when the door opened; the next sweep comes by itself")
+                    warn!(%error, "it is not known when the door opened; the next sweep comes by itself");
                 }
             }
         }

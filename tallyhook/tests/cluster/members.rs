@@ -142,10 +142,9 @@ async fn late_writes_of_a_projector_that_slept_through_its_session_change_nothin
     sleeper.running.signal("CONT").await;
     let late = until(seconds(60), "late writes", async || {
         let late = store.views().await;
-        let older = |(key, (_, time)): (&(Vec<u8>, Vec<u8>), &(Vec<u8>, i64))| {
-            before.get(key).is_some_and(|(_, newest)| time < newest)
-        };
-        if late.iter().any(older) { Ok(late) } else { Err(late.len()) }
+        let is_older =
+            late.iter().any(|(key, (_, time))| before.get(key).is_some_and(|(_, newest)| time < newest));
+        if is_older { Ok(late) } else { Err(late.len()) }
     })
     .await;
     println!(

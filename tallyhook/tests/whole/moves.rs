@@ -205,14 +205,14 @@ async fn what_went_private_is_gone_at_once_and_stays_gone() {
 
     let forge = &place.forge;
     forge.fake.faults().stop();
+    // The hooks lead to where the process was, and what is told there now nobody hears before the next sweep.
+    forge.hook(&place.service);
     // Within one of GitHub's seconds private beats public.
     forge.next_second().await;
     forge.fake.world(|world| {
         world.publicize_repository(notes).unwrap();
         world.push_commits(notes, "main", 1).unwrap();
     });
-    // The hooks lead to where the process was.
-    forge.hook(&place.service);
     until_true(forge, &place.reader, WITHIN).await;
     place.reader.get("/v1/repos/grace/diary").await.ok();
 }
