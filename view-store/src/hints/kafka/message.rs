@@ -118,7 +118,10 @@ mod tests {
         ]
     }
 
-    fn read(messages: &[Vec<u8>]) -> (Vec<(RowKey, Version)>, Vec<(u32, Version)>) {
+    type Rows = Vec<(RowKey, Version)>;
+    type Positions = Vec<(u32, Version)>;
+
+    fn read(messages: &[Vec<u8>]) -> (Rows, Positions) {
         let (mut rows, mut folded) = (Vec::new(), Vec::new());
         for message in messages {
             let Message::Hints(hints) = decode(message) else { panic!("hints were sent") };
