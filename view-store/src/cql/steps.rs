@@ -180,7 +180,7 @@ mod tests {
         let checksums: Vec<(String, String)> =
             steps("k", 1).into_iter().map(|step| (step.name, step.checksum)).collect();
         let expected =
-            [("001_shared", "CHECKSUM_SHARED"), ("001_generation generation 1", "CHECKSUM_GENERATION")];
+            [("001_shared", "31d6cf88"), ("001_generation generation 1", "a03e1502")];
         assert_eq!(checksums, expected.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 }
