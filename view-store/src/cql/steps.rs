@@ -179,8 +179,7 @@ mod tests {
     fn the_texts_are_frozen() {
         let checksums: Vec<(String, String)> =
             steps("k", 1).into_iter().map(|step| (step.name, step.checksum)).collect();
-        let expected =
-            [("001_shared", "31d6cf88"), ("001_generation generation 1", "a03e1502")];
+        let expected = [("001_shared", "31d6cf88"), ("001_generation generation 1", "a03e1502")];
         assert_eq!(checksums, expected.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 }
