@@ -36,7 +36,9 @@ fn folded(registry: &Registry) -> f64 {
     projected.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().get_value()).sum()
 }
 
+/// Run it with `cargo test -p tallyhook --features cluster moved_to_a_cluster -- --ignored`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "where it kills the copy depends on how fast the servers are"]
 async fn a_service_that_moved_to_a_cluster_goes_on_as_one_that_stayed() {
     if test_servers::skipped("moving to a cluster") {
         return;
