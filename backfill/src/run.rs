@@ -64,7 +64,7 @@ impl Loop {
                 log,
                 store,
                 github,
-                folded: Folded::new(),
+                folded: Folded::default(),
                 sweeps: Mutex::new(HashMap::new()),
                 shutdown: CancellationToken::new(),
             }),

@@ -1,27 +1,21 @@
 //! How far the projector is, as its hints tell: commands wait for it.
 
-use std::collections::BTreeMap;
-
 use domain::Version;
 use event_log::Partition;
 use tokio::{sync::watch, time::Instant};
+use view_store::Positions;
 
 /// The version up to which each partition is folded, its rows written and their hints taken in.
 #[derive(Debug, Default)]
-pub(crate) struct FoldedPositions(watch::Sender<BTreeMap<Partition, Version>>);
+pub(crate) struct FoldedPositions(watch::Sender<Positions>);
 
 /// It was not heard in time that a record is folded; it may be, or will be.
 #[derive(Debug)]
 pub(crate) struct Unconfirmed;
 
 impl FoldedPositions {
-    pub(crate) fn note(&self, partition: Partition, version: Version) {
-        self.0.send_if_modified(|folded| {
-            let known = folded.entry(partition).or_insert(Version::NONE);
-            let is_newer = *known < version;
-            *known = version.max(*known);
-            is_newer
-        });
+    pub(crate) fn note(&self, partition: u32, version: Version) {
+        self.0.send_if_modified(|folded| folded.note(partition, version));
     }
 
     /// Waits until all of these records are folded.
@@ -34,7 +28,7 @@ impl FoldedPositions {
         let all = folded.wait_for(|folded| {
             records
                 .iter()
-                .all(|(partition, version)| folded.get(partition).is_some_and(|done| done >= version))
+                .all(|(partition, version)| folded.get(partition.0).is_some_and(|done| done >= *version))
         });
         match tokio::time::timeout_at(deadline, all).await {
             Ok(Ok(_)) => Ok(()),

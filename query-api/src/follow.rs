@@ -3,7 +3,6 @@
 use std::sync::Weak;
 
 use domain::{EntityKey, RowKey, StreamKey};
-use event_log::Partition;
 use tracing::debug;
 use view_store::{Follower, Heard, Hint};
 
@@ -23,7 +22,7 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
                 let folded = hints.folded();
                 window.rows.forget_all();
                 for (partition, version) in folded {
-                    window.folded.note(Partition(partition), version);
+                    window.folded.note(partition, version);
                 }
                 window.waiting.wake_all();
             }
@@ -39,7 +38,7 @@ fn take_in(window: &Shared, hints: &[Hint]) {
     for hint in hints {
         match hint {
             Hint::Row { key, version, value } => window.rows.hear(key, *version, value.as_ref()),
-            Hint::Folded { partition, version } => window.folded.note(Partition(*partition), *version),
+            Hint::Folded { partition, version } => window.folded.note(*partition, *version),
         }
     }
     window.waiting.wake(hints.iter().filter_map(topic_of));

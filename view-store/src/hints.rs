@@ -3,14 +3,15 @@
 mod in_process;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+mod positions;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{RowKey, Version};
 
-pub use self::in_process::InProcessHints;
+pub use self::{in_process::InProcessHints, positions::Positions};
 
 /// Word that something changed.
 #[derive(Debug, Clone)]
@@ -59,5 +60,5 @@ pub trait Follower: Send {
 
     /// How far each partition is folded, as last told to anybody: who begins to listen, or missed some, must
     /// not wait for news that were.
-    fn folded(&self) -> BTreeMap<u32, Version>;
+    fn folded(&self) -> Positions;
 }

@@ -18,5 +18,5 @@ pub mod port;
 mod table;
 
 pub use embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
-pub use hints::{Follower, Heard, Hint, Hints, InProcessHints};
+pub use hints::{Follower, Heard, Hint, Hints, InProcessHints, Positions};
 pub use port::{Row, RowStream, StoreError, ViewStore};

@@ -21,9 +21,6 @@ const BUILD_MINUTES: u64 = 20;
 /// Tests of this name start real servers; they run in suites of their own.
 const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 
-/// Suites that run only when they are named: with them everything would take longer than a change should wait.
-const ONLY_NAMED: &[&str] = &["servers", "kafka", "cql", "cluster"];
-
 /// A suite of tests.
 struct Suite {
     name: &'static str,
@@ -36,7 +33,8 @@ struct Suite {
 enum Work {
     /// The built tests of these packages, those on real servers aside.
     Tests(&'static [&'static str]),
-    /// The built tests of a package on real servers.
+    /// The built tests of a package on real servers. They run only when they are named: with them everything would
+    /// take longer than a change should wait.
     TestsOnServers(&'static str),
     /// Examples in the documentation; cargo alone can run them.
     Examples,
@@ -139,7 +137,7 @@ struct Executable {
 /// Prints the suites.
 pub(crate) fn list() {
     for suite in SUITES {
-        let when = if ONLY_NAMED.contains(&suite.name) { " (when named)" } else { "" };
+        let when = if suite.is_on_servers() { " (when named)" } else { "" };
         println!("{:12} {:2} min  {}{when}", suite.name, suite.minutes, suite.about);
     }
 }
@@ -156,15 +154,11 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
     let wanted = |suite: &&Suite| match names.is_empty() {
-        true => !ONLY_NAMED.contains(&suite.name),
+        true => !suite.is_on_servers(),
         false => names.iter().any(|name| name == suite.name),
     };
     let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
-    let servers = wanted
-        .iter()
-        .any(|suite| matches!(suite.work, Work::TestsOnServers(_)))
-        .then(Servers::prepare)
-        .transpose()?;
+    let servers = wanted.iter().any(|suite| suite.is_on_servers()).then(Servers::prepare).transpose()?;
     for suite in wanted {
         println!("\n== {}: {}", suite.name, suite.about);
         report.push((suite.name, suite.run(&executables, servers.as_ref())?, suite.minutes));
@@ -176,12 +170,22 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
     println!("on the embedded log and store");
     match &servers {
         Some(servers) => println!("and on {}", servers.shown()),
-        None => println!("not on Kafka and Cassandra: `cargo xtask test {}`", ONLY_NAMED.join(" ")),
+        None => {
+            let others = SUITES.iter().filter(|suite| suite.is_on_servers()).map(|suite| suite.name);
+            println!(
+                "not on Kafka and Cassandra: `cargo xtask test {}`",
+                others.collect::<Vec<_>>().join(" ")
+            );
+        }
     }
     Ok(())
 }
 
 impl Suite {
+    fn is_on_servers(&self) -> bool {
+        matches!(self.work, Work::TestsOnServers(_))
+    }
+
     fn run(&self, executables: &[Executable], servers: Option<&Servers>) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let limit = Duration::from_secs(self.minutes * 60);
@@ -189,29 +193,10 @@ impl Suite {
         match self.work {
             Work::Tests(packages) => {
                 for package in packages {
-                    let tests: Vec<_> =
-                        executables.iter().filter(|built| built.is_of(package, false)).collect();
-                    anyhow::ensure!(
-                        !tests.is_empty(),
-                        "`{package}` has no tests, but suite `{}` names it",
-                        self.name
-                    );
-                    for test in tests {
-                        command::run_within(&mut test.command(), rest())?;
-                    }
+                    run_tests(package, executables, None, rest)?;
                 }
             }
-            Work::TestsOnServers(package) => {
-                let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, true)).collect();
-                anyhow::ensure!(!tests.is_empty(), "`{package}` has no tests on servers");
-                for test in tests {
-                    let mut test = test.command();
-                    if let Some(servers) = servers {
-                        servers.tell(&mut test);
-                    }
-                    command::run_within(&mut test, rest())?;
-                }
-            }
+            Work::TestsOnServers(package) => run_tests(package, executables, servers, rest)?,
             Work::Examples => {
                 let mut test = command::cargo();
                 test.args(["test", "--workspace", "--doc", "--locked", "--quiet"]).args(features::all()?);
@@ -224,6 +209,25 @@ impl Suite {
         }
         Ok(started.elapsed())
     }
+}
+
+/// Runs those tests of a package that start servers, where `servers` are given, and else the others.
+fn run_tests(
+    package: &str,
+    executables: &[Executable],
+    servers: Option<&Servers>,
+    rest: impl Fn() -> Duration,
+) -> anyhow::Result<()> {
+    let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, servers.is_some())).collect();
+    anyhow::ensure!(!tests.is_empty(), "`{package}` has none of the tests that a suite names");
+    for test in tests {
+        let mut test = test.command();
+        if let Some(servers) = servers {
+            servers.tell(&mut test);
+        }
+        command::run_within(&mut test, rest())?;
+    }
+    Ok(())
 }
 
 impl Executable {

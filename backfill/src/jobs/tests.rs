@@ -105,7 +105,7 @@ impl Bench {
             ])
             .await
             .unwrap();
-        let folded = Folded::new();
+        let folded = Folded::default();
         for partition in 0..log.identity().partitions {
             folded.note(partition, version(10));
         }

@@ -113,11 +113,7 @@ async fn relay(mut far: Box<dyn Follower>, near: Arc<InProcessHints>, store: Arc
                 let is_folded = |hint: &&Hint| matches!(hint, Hint::Folded { .. });
                 (hints.iter().filter(is_folded).cloned().collect(), hints.iter().any(is_door))
             }
-            Heard::Missed => {
-                let folded = far.folded().into_iter();
-                let hint = |(partition, version)| Hint::Folded { partition, version };
-                (folded.map(hint).collect::<Vec<_>>(), true)
-            }
+            Heard::Missed => (far.folded().hints(), true),
         };
         near.publish(folded);
         if has_door {

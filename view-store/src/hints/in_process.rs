@@ -1,16 +1,12 @@
 //! Hints between the parts of one process: a bounded ring that publishers never wait for.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::Version;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{Follower, Heard, Hint, Hints};
+use super::{Follower, Heard, Hint, Hints, Positions};
 
 /// Batches that a follower may be behind before it misses some. A follower only marks or replaces
 /// copies, so this many are behind it only when it is stuck; then looking at everything again is right.
@@ -32,10 +28,10 @@ pub struct InProcessHints {
 
 /// How far each partition is folded.
 #[derive(Debug, Clone, Default)]
-struct Folded(Arc<Mutex<BTreeMap<u32, Version>>>);
+struct Folded(Arc<Mutex<Positions>>);
 
 impl Folded {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Version>> {
+    fn lock(&self) -> MutexGuard<'_, Positions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,8 +67,7 @@ impl Hints for InProcessHints {
         let mut folded = self.folded.lock();
         for hint in &hints {
             if let Hint::Folded { partition, version } = hint {
-                let known = folded.entry(*partition).or_insert(Version::NONE);
-                *known = (*known).max(*version);
+                folded.note(*partition, *version);
             }
         }
         // It fails when nobody follows.
@@ -112,7 +107,7 @@ impl Follower for InProcessFollower {
         }
     }
 
-    fn folded(&self) -> BTreeMap<u32, Version> {
+    fn folded(&self) -> Positions {
         self.folded.lock().clone()
     }
 }
@@ -177,7 +172,7 @@ mod tests {
         }
         assert!(matches!(slow.next().await, Some(Heard::Missed)));
         let last = Version::new(Epoch::FIRST, published - 1);
-        assert_eq!(slow.folded(), BTreeMap::from([(0, last)]), "nobody waits for what was missed");
+        assert_eq!(slow.folded(), Positions::from_iter([(0, last)]), "nobody waits for what was missed");
         for offset in published - BATCHES_MAX as u64..published {
             assert_eq!(offsets(&next_batch(&mut slow).await), [offset]);
         }

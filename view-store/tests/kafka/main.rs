@@ -106,7 +106,7 @@ async fn every_process_hears_rows_before_it_hears_that_they_are_folded() {
         assert_eq!(newest(1), Some(version(99)));
         assert_eq!(newest(19_999), Some(version(5)));
         assert!(rows.len() < 20_050, "{} hints for 20 000 rows: one row is told once a moment", rows.len());
-        assert_eq!(follower.folded().get(&3), Some(&version(99)));
+        assert_eq!(follower.folded().get(3), Some(version(99)));
     }
 }
 
@@ -124,7 +124,7 @@ async fn who_begins_to_listen_is_told_how_far_everything_is() {
     let mut follower = late.follow();
     let rows = rows_before(&mut follower, 1, 9).await;
     assert_eq!(rows, [], "what was told before is not told again, but for positions");
-    assert_eq!(late.follow().folded().get(&0), Some(&version(7)));
+    assert_eq!(late.follow().folded().get(0), Some(version(7)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

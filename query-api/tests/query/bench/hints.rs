@@ -1,17 +1,14 @@
 //! Hints of this process, with word from the listener that it has taken them in.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
 use domain::{Epoch, RowKey, Version};
 use tokio::sync::watch;
-use view_store::{Follower, Heard, Hint, Hints, InProcessHints};
+use view_store::{Follower, Heard, Hint, Hints, InProcessHints, Positions};
 
 /// No log has this partition: a mark among hints.
 const MARK: u32 = u32::MAX;
@@ -131,7 +128,7 @@ impl Follower for Listener {
         next
     }
 
-    fn folded(&self) -> BTreeMap<u32, Version> {
+    fn folded(&self) -> Positions {
         self.inner.folded()
     }
 }

@@ -1,10 +1,10 @@
 //! What waits to be told: the newest version of each row, and how far each partition is folded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use domain::{RowKey, Version};
 
-use crate::Hint;
+use crate::{Hint, Positions};
 
 /// More rows than this in one gathering are a rebuild: followers may as well look at everything again.
 const ROWS_MAX: usize = 50_000;
@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 50_000;
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     rows: HashMap<RowKey, Version>,
-    folded: BTreeMap<u32, Version>,
+    folded: Positions,
     /// Some were not kept, or not sent.
     is_lossy: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Parcel {
     /// Whether to say first that hints were lost.
     pub(super) is_lossy: bool,
     pub(super) rows: HashMap<RowKey, Version>,
-    pub(super) folded: BTreeMap<u32, Version>,
+    pub(super) folded: Positions,
 }
 
 impl Gathered {
@@ -33,8 +33,7 @@ impl Gathered {
             match hint {
                 Hint::Row { key, version, .. } => self.add_row(key, *version),
                 Hint::Folded { partition, version } => {
-                    let known = self.folded.entry(*partition).or_insert(*version);
-                    *known = (*known).max(*version);
+                    self.folded.note(*partition, *version);
                 }
             }
         }
@@ -92,7 +91,7 @@ mod tests {
         );
         let again = gathered.take();
         assert!(again.rows.is_empty());
-        assert_eq!(again.folded, BTreeMap::from([(0, version(7))]), "a position is told again");
+        assert_eq!(again.folded, Positions::from_iter([(0, version(7))]), "a position is told again");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The thread that sends what was gathered.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +9,6 @@ use std::{
     time::Instant,
 };
 
-use domain::Version;
 use rdkafka::{
     ClientConfig, ClientContext, Message as _,
     producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext},
@@ -23,7 +21,7 @@ use super::{
     gathered::{Gathered, Parcel},
     message, unusable,
 };
-use crate::Hint;
+use crate::{Hint, Positions};
 
 /// Far below what a topic takes by default, far above what one gathering usually needs.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
@@ -125,7 +123,7 @@ struct Line {
 
 impl Line {
     fn run(&self, shared: &Shared) {
-        let mut told = BTreeMap::new();
+        let mut told = Positions::default();
         let mut told_at = Instant::now();
         loop {
             let is_ending = shared.is_ending.load(Ordering::Relaxed);
@@ -138,13 +136,11 @@ impl Line {
             let mut parcel = gathered.take();
             drop(gathered);
             if told_at.elapsed() >= FOLDED_EVERY {
-                told.clear();
+                told = Positions::default();
                 told_at = Instant::now();
             }
-            parcel.folded.retain(|partition, version| told.get(partition) != Some(version));
-            told.extend(
-                parcel.folded.iter().map(|(partition, version): (&u32, &Version)| (*partition, *version)),
-            );
+            let news = parcel.folded.other_than(&told);
+            told = std::mem::replace(&mut parcel.folded, news);
             if !self.send(parcel) {
                 shared.was_lost.store(true, Ordering::Relaxed);
             }
