@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AccountId, EntityKey, Event, RowKey, ScanKey, StreamKey,
+    AccountId, EntityKey, Event, Forge, NeedKey, RowKey, ScanKey, StreamKey,
     directory::Directory,
     entity::door::Door,
     key::BUCKETS,
@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use view_store::{Follower, Heard, Hint, Row, StoreError};
 
 use crate::{
-    Backfill, BackfillSettings, Metrics, Stopped,
+    Backfill, Metrics, Stopped,
     ask::{Asker, JobError, now},
     folded::Folded,
     schedule::{Ended, Schedule, Task, What},
@@ -34,27 +34,33 @@ const FINAL_PAUSE: Duration = Duration::from_secs(30);
 /// A store that does not answer at the start is asked again after this.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
+/// Asks one forge.
 pub(crate) struct Loop {
+    forge: Forge,
     asker: Arc<Asker>,
     follower: Box<dyn Follower>,
-    settings: BackfillSettings,
+    concurrency: usize,
     metrics: Metrics,
     schedule: Schedule,
     sweep: Sweep,
     running: JoinSet<(Task, Result<Ended, JobError>)>,
     /// Nothing is begun before: the forge said so.
     closed_until: Option<Instant>,
+    /// How many tasks the metric was told of.
+    pending_told: i64,
 }
 
 impl Loop {
-    pub(crate) fn new(backfill: Backfill) -> Self {
-        let Backfill { log, store, hints, github, metrics, settings } = backfill;
+    pub(crate) fn new(backfill: &Backfill, forge: Forge) -> Self {
+        let Backfill { log, store, hints, github, bitbucket, metrics, settings } = backfill;
         let follower = hints.follow();
         Loop {
+            forge,
             asker: Arc::new(Asker {
-                log,
-                store,
-                github,
+                log: Arc::clone(log),
+                store: Arc::clone(store),
+                github: github.clone(),
+                bitbucket: bitbucket.clone(),
                 folded: Folded::new(),
                 sweeps: Mutex::new(HashMap::new()),
                 shutdown: CancellationToken::new(),
@@ -62,20 +68,24 @@ impl Loop {
             follower,
             schedule: Schedule::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
-            settings,
-            metrics,
+            concurrency: match forge {
+                Forge::GitHub => settings.concurrency,
+                Forge::Bitbucket => settings.bitbucket_concurrency,
+            },
+            metrics: metrics.clone(),
             running: JoinSet::new(),
             closed_until: None,
+            pending_told: 0,
         }
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Stopped> {
         let stop = self.asker.shutdown.clone();
         self.scan_until_done(&shutdown).await?;
-        info!(pending = self.schedule.len(), "asking forges");
+        info!(forge = self.forge.as_str(), pending = self.schedule.len(), "asking a forge");
         while !shutdown.is_cancelled() {
             self.begin_due().await?;
-            self.metrics.pending.set(i64::try_from(self.schedule.len()).unwrap_or(i64::MAX));
+            self.tell_pending();
             let at = self.next_at();
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -94,11 +104,18 @@ impl Loop {
         Ok(())
     }
 
+    /// The loops of all forges share one gauge.
+    fn tell_pending(&mut self) {
+        let pending = i64::try_from(self.schedule.len()).unwrap_or(i64::MAX);
+        self.metrics.pending.add(pending - self.pending_told);
+        self.pending_told = pending;
+    }
+
     /// When something may be begun next.
     fn next_at(&self) -> Instant {
         /// Looked at even if nothing is known to be due, so that a clock that was set right is noticed.
         const IDLE: Duration = Duration::from_secs(60);
-        let busy = self.running.len() >= self.settings.concurrency;
+        let busy = self.running.len() >= self.concurrency;
         let task = self.schedule.next_at().filter(|_| !busy);
         let next = task.into_iter().chain(self.sweep.next_at()).min();
         let rest = next.map_or(IDLE, |at| {
@@ -122,7 +139,7 @@ impl Loop {
             return Ok(());
         }
         self.closed_until = None;
-        while self.running.len() < self.settings.concurrency
+        while self.running.len() < self.concurrency
             && let Some(task) = self.schedule.next(now_ms)
         {
             let asker = Arc::clone(&self.asker);
@@ -146,7 +163,7 @@ impl Loop {
         let now_ms = now();
         let ended = match ended {
             Ok(ended) => ended,
-            Err(JobError::Wait(after, sentence)) => {
+            Err(JobError::Wait(after, sentence) | JobError::Away(after, sentence)) => {
                 info!(wait_s = after.as_secs(), sentence, "the forge is not to be asked for a while");
                 self.close(after);
                 Ended::Part
@@ -191,12 +208,12 @@ impl Loop {
 
     fn note(&mut self, key: &RowKey, value: &[u8]) {
         match key {
-            RowKey::Need(stream, need) => {
+            RowKey::Need(stream, need) if forge_of(*stream, need) == self.forge => {
                 if let Ok(state) = Need::decode(value) {
                     self.schedule.note(*stream, need.clone(), &state, now());
                 }
             }
-            RowKey::Directory(account) => {
+            RowKey::Directory(account) if account.forge() == self.forge => {
                 if let Ok(directory) = Directory::decode(value) {
                     self.sweep.note(*account, &directory);
                 }
@@ -266,5 +283,14 @@ impl Loop {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whom a need is asked of.
+fn forge_of(stream: StreamKey, need: &NeedKey) -> Forge {
+    match (stream, need) {
+        (StreamKey::Account(account), _) => account.forge(),
+        (StreamKey::Service, NeedKey::Login(forge, _)) => *forge,
+        (StreamKey::Service, _) => Forge::GitHub,
     }
 }

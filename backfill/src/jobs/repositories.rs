@@ -1,7 +1,9 @@
 //! Which repositories an account has. What vanished is named, not inferred: what the list leaves out is
 //! asked for by itself.
 
-use domain::{AccountId, Event, Millis, NeedKey, StreamKey, Version, event::RepositoryReading};
+use std::collections::HashSet;
+
+use domain::{AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version, event::RepositoryReading};
 use github::client::{Answer, RepositoriesPage};
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +13,44 @@ use crate::{
 };
 
 /// How far a list got.
-const CURSOR: &str = "repositories";
+pub(super) const CURSOR: &str = "repositories";
 
 /// Where a list that was interrupted goes on.
 #[derive(Debug, Serialize, Deserialize)]
-struct Page {
-    next: String,
+pub(super) struct Page {
+    pub(super) next: String,
     /// What was folded when the first page was asked for, and when that was, on our clock.
-    since: Version,
-    begun: Millis,
+    pub(super) since: Version,
+    pub(super) begun: Millis,
+}
+
+impl Page {
+    pub(super) fn encode(&self) -> String {
+        serde_json::to_string(self).expect("an address and two numbers serialize")
+    }
+}
+
+/// More pages than this are no list: it would have 100 000 repositories.
+const PAGES_MAX: usize = 1_000;
+
+/// The pages of a list so far: they may go in a circle.
+#[derive(Default)]
+pub(super) struct Pages {
+    count: usize,
+    seen: HashSet<RepoId>,
+}
+
+impl Pages {
+    /// Notes a page; `false` if another one is to follow although this one held nothing new, or if there were too
+    /// many.
+    pub(super) fn goes_on(&mut self, repos: impl Iterator<Item = RepoId>, has_next: bool) -> bool {
+        self.count += 1;
+        let mut has_new = false;
+        for repo in repos {
+            has_new |= self.seen.insert(repo);
+        }
+        !has_next || (has_new && self.count < PAGES_MAX)
+    }
 }
 
 impl Asker {
@@ -35,6 +66,7 @@ impl Asker {
                 (None, moment.version(stream, &*self.log), moment.ms)
             }
         };
+        let mut pages = Pages::default();
         loop {
             let moment = self.moment();
             let page = match &next {
@@ -66,6 +98,11 @@ impl Asker {
                 // Somebody else has the login by now.
                 return Ok(Ended::Failed);
             }
+            if !pages.goes_on(fresh.body.iter().map(|reading| reading.id), fresh.links.next().is_some()) {
+                let told = Told::to(stream, Vec::new()).cursor(CURSOR.to_owned(), String::new());
+                self.append(&moment, date, vec![told]).await?;
+                return Err(JobError::Retry("the pages of a list go in a circle".to_owned()));
+            }
             let mut events: Vec<Event<'static>> = Vec::with_capacity(fresh.body.len() + 1);
             for reading in fresh.body {
                 // A list may hold what others own; that is theirs to tell.
@@ -75,9 +112,7 @@ impl Asker {
             }
             next = fresh.links.next().map(str::to_owned);
             let cursor = match &next {
-                Some(next) => {
-                    serde_json::to_string(&Page { next: next.clone(), since, begun }).unwrap_or_default()
-                }
+                Some(next) => Page { next: next.clone(), since, begun }.encode(),
                 None => {
                     events.push(Event::RepositoriesListed { since });
                     String::new()
