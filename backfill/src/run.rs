@@ -29,8 +29,9 @@ use crate::{
     sweep::{Due, Sweep},
 };
 
-/// A mistake that only an operator can mend is tried again after this.
-const FINAL_PAUSE: Duration = Duration::from_secs(30);
+/// A mistake that only an operator can mend is tried again after this: a profile of which nothing is known at
+/// least every 30 s (contract, S1).
+const FINAL_PAUSE: Duration = Duration::from_secs(25);
 /// A store that does not answer at the start is asked again after this.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use domain::{AccountId, Epoch, Family, Row, RowKey, StreamKey, Version, ledger::LargeViews};
+use domain::{
+    AccountId, Epoch, Family, Row, RowKey, StreamKey, Version, ledger::LargeViews, record::ATTEMPT_CURSOR,
+};
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
 use tokio::{task::JoinHandle, time::Instant};
@@ -461,7 +463,9 @@ async fn epoch_of(store: &dyn ViewStore) -> Result<Epoch, StoreError> {
 /// Rows of which copies are kept elsewhere, or that somebody waits for.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Cursor | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active => false,
+        // Of how far jobs got only those who asked need know; whether they get anywhere readers are told.
+        Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         Family::View
         | Family::RepoName

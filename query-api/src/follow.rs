@@ -2,9 +2,9 @@
 
 use std::sync::Weak;
 
-use domain::{EntityKey, RowKey, StreamKey};
+use domain::{EntityKey, RowKey, StreamKey, record::ATTEMPT_CURSOR};
 use event_log::Partition;
-use tracing::debug;
+use tracing::{debug, warn};
 use view_store::{Follower, Heard, Hint};
 
 use crate::{
@@ -22,6 +22,10 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
                 debug!("hints were lost: all that is kept is read again");
                 let folded = hints.folded();
                 window.rows.forget_all();
+                if let Err(error) = window.hidden.load(&*window.store).await {
+                    // Of what was hidden meanwhile the account's own views tell, as always.
+                    warn!(%error, "the hidden ids could not be read again");
+                }
                 for (partition, version) in folded {
                     window.folded.note(Partition(partition), version);
                 }
@@ -38,7 +42,10 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
 fn take_in(window: &Shared, hints: &[Hint]) {
     for hint in hints {
         match hint {
-            Hint::Row { key, version, value } => window.rows.hear(key, *version, value.as_ref()),
+            Hint::Row { key, version, value } => {
+                window.hidden.hear(key, *version, value.as_deref());
+                window.rows.hear(key, *version, value.as_ref());
+            }
             Hint::Folded { partition, version } => window.folded.note(Partition(*partition), *version),
         }
     }
@@ -55,6 +62,9 @@ fn topic_of(hint: &Hint) -> Option<Topic<'_>> {
         RowKey::Directory(account)
         | RowKey::RepoName(account, _)
         | RowKey::View(StreamKey::Account(account), _) => Some(Topic::Account(*account)),
+        RowKey::Cursor(StreamKey::Account(account), kind) if kind == ATTEMPT_CURSOR => {
+            Some(Topic::Account(*account))
+        }
         _ => None,
     }
 }

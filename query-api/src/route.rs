@@ -2,7 +2,9 @@
 
 mod account;
 mod account_repositories;
+mod from_git_test;
 mod github_payload;
+mod health_check;
 mod repository;
 mod version;
 
@@ -28,6 +30,8 @@ pub(crate) fn router(window: &Shared) -> Router {
     let read = |route: MethodRouter<Shared>| route.options(cors::preflight);
     let data = Router::new()
         .route("/githubPayload", read(get(github_payload::get)))
+        .route("/health-check", read(get(health_check::get)))
+        .route("/from-git/test", read(get(from_git_test::get)))
         .route("/v1/accounts/{login}", read(get(account::get)))
         .route("/v1/accounts/{login}/repos", read(get(account_repositories::get)))
         .route("/v1/repos/{owner}/{name}", read(get(repository::get)))

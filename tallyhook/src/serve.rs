@@ -41,6 +41,8 @@ use crate::{
 /// Routes by which requests are counted, beside the door's.
 const ROUTES: &[&str] = &[
     "/githubPayload",
+    "/health-check",
+    "/from-git/test",
     "/v1/accounts/{login}",
     "/v1/accounts/{login}/repos",
     "/v1/repos/{owner}/{name}",
@@ -93,14 +95,17 @@ pub(crate) async fn start(settings: &Settings) -> Result<Running, Failure> {
     // Listeners before tellers: nothing that is folded goes unheard.
     let backfill_metrics = backfill::Metrics::register(&registry).map_err(failed)?;
     let github = github_client(settings, backfill_metrics.clone())?;
+    let bitbucket = bitbucket_client(settings, backfill_metrics.clone())?;
     let backfill = Backfill {
         log: Arc::clone(&log),
         store: Arc::clone(&store),
         hints: Arc::clone(&hints),
         github: github.clone(),
+        bitbucket,
         metrics: backfill_metrics,
         settings: BackfillSettings {
             concurrency: settings.github_concurrency,
+            bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
             ..BackfillSettings::default()
         },
@@ -276,6 +281,22 @@ pub(crate) fn github_client(settings: &Settings, observer: backfill::Metrics) ->
     };
     Client::new(github).map_err(|error| {
         Failure::Usage(format!("--github-api-url (TALLYHOOK_GITHUB_API_URL) or its token: {error}"))
+    })
+}
+
+/// A client of Bitbucket after the settings.
+fn bitbucket_client(
+    settings: &Settings,
+    observer: backfill::Metrics,
+) -> Result<bitbucket::client::Client, Failure> {
+    let bitbucket = bitbucket::client::Settings {
+        token: settings.bitbucket_token.clone(),
+        concurrency: settings.bitbucket_concurrency,
+        observer: Arc::new(observer),
+        ..bitbucket::client::Settings::new(settings.bitbucket_api_url.clone())
+    };
+    bitbucket::client::Client::new(bitbucket).map_err(|error| {
+        Failure::Usage(format!("--bitbucket-api-url (TALLYHOOK_BITBUCKET_API_URL) or its token: {error}"))
     })
 }
 

@@ -1,0 +1,66 @@
+//! `GET /health-check?url=…&url=…` (S1): sums over any number of profiles of GitHub and Bitbucket.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use domain::Forge;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    profiles::Refusal,
+    protocol::{path, problem::Problem},
+    window::{Shared, Window},
+};
+
+pub(super) async fn get(State(window): State<Shared>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let urls: Vec<Cow<'_, str>> = path::queries(&parts.uri, "url").collect();
+    answer(&window, &parts.headers, &urls).await
+}
+
+/// The answer about these profiles to somebody who asked with these headers.
+pub(super) async fn answer(window: &Window, headers: &HeaderMap, urls: &[Cow<'_, str>]) -> Response {
+    let ready = match window.profiles(urls).await {
+        Ok(ready) => ready,
+        Err(Refusal::Problem(problem)) => return problem.into_response(),
+        Err(Refusal::NotProfiles(sentence)) => return refuse(StatusCode::BAD_REQUEST, "ERR3", &sentence),
+        Err(Refusal::ForgeFails(forge)) => {
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "ERR2", forge_fails(forge));
+        }
+    };
+    let answered: Result<Response, Problem> = window.answer(headers, &ready).await;
+    answered.into_response()
+}
+
+fn forge_fails(forge: Forge) -> &'static str {
+    match forge {
+        Forge::GitHub => {
+            "GitHub does not answer, and nothing is known of this profile yet. It is asked again."
+        }
+        Forge::Bitbucket => {
+            "Bitbucket does not answer, and nothing is known of this profile yet. It is asked again."
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    error: &'static str,
+    message: &'a str,
+}
+
+/// A refusal in S1's own form.
+fn refuse(status: StatusCode, error: &'static str, message: &str) -> Response {
+    let body = serde_json::to_vec(&Refused { error, message }).expect("plain texts serialize");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
