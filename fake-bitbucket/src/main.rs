@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use fake_bitbucket::{FakeBitbucket, Repository};
+use fake_bitbucket::FakeBitbucket;
 
 /// Where it listens unless told otherwise.
 const ADDRESS: &str = "127.0.0.1:7990";
@@ -22,14 +22,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    fake.world(|world| {
-        world.create_workspace("team");
-        world.create_repository("team", Repository::public("tools", "Rust").watched_by(4));
-        world.create_repository("team", Repository::public("site", "javascript").watched_by(2));
-        world.create_repository("team", Repository::public("copied", "c").forked());
-        world.create_user("ada");
-        world.create_repository("ada", Repository::public("engine", "assembly").watched_by(1));
-    });
+    fake.world(fake_bitbucket::World::populate);
     println!("fake Bitbucket at {}: https://bitbucket.org/team and https://bitbucket.org/ada", fake.url());
     // An error means that there are no signals here; then it runs until it is killed.
     if tokio::signal::ctrl_c().await.is_err() {

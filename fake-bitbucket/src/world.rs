@@ -71,6 +71,16 @@ pub struct World {
 }
 
 impl World {
+    /// Makes a few accounts to look at: the workspace `team` and the user `ada`.
+    pub fn populate(&mut self) {
+        self.create_workspace("team");
+        self.create_repository("team", Repository::public("tools", "Rust").watched_by(4));
+        self.create_repository("team", Repository::public("site", "javascript").watched_by(2));
+        self.create_repository("team", Repository::public("copied", "c").forked());
+        self.create_user("ada");
+        self.create_repository("ada", Repository::public("engine", "assembly").watched_by(1));
+    }
+
     /// Makes a team's workspace.
     pub fn create_workspace(&mut self, slug: &str) {
         self.create(slug, false);

@@ -81,6 +81,7 @@ const ROOMS: &[Room] = &[
             "backfill",
             "query-api",
             "fake-github",
+            "fake-bitbucket",
         ],
         never: &[],
     },

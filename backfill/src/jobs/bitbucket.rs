@@ -186,7 +186,7 @@ impl Asker {
             }
             watchers = Some(answer);
         }
-        let (date, events) = told_of(workspace, id, itself, watchers);
+        let (date, events) = told_of(workspace, id, itself, watchers.as_ref());
         let position = self.append(&moment, date, vec![Told::to(workspace.stream(), events)]).await?;
         self.folded.wait(position).await;
         Ok(Ended::Answered)
@@ -235,7 +235,7 @@ fn told_of(
     workspace: Workspace,
     id: RepoId,
     itself: Option<Answer<Listed>>,
-    watchers: Option<Answer<Option<u64>>>,
+    watchers: Option<&Answer<Option<u64>>>,
 ) -> (Second, Vec<Event<'static>>) {
     let (date, mut reading, languages) = match itself {
         Some(Answer::Refused { status: 501, date }) => {
@@ -257,10 +257,10 @@ fn told_of(
     let mut date = date;
     match watchers {
         Some(Answer::Fresh { body, date: told }) => {
-            reading.watchers = body;
-            date = date.or(Some(told));
+            reading.watchers = *body;
+            date = date.or(Some(*told));
         }
-        Some(Answer::Refused { date: told, .. }) => date = date.or(Some(told)),
+        Some(Answer::Refused { date: told, .. }) => date = date.or(Some(*told)),
         None => {}
     }
     reading.is_whole = true;
