@@ -18,6 +18,7 @@ mod interleavings;
 mod limits;
 mod moves;
 mod paging;
+mod profiles;
 mod readers;
 mod repositories;
 mod representation;
