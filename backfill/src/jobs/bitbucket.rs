@@ -100,14 +100,7 @@ impl Asker {
     /// Asks for the whole list, then for those that it leaves out.
     async fn list_workspace(&self, workspace: Workspace) -> Result<Ended, JobError> {
         let stream = workspace.stream();
-        let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
-        let (mut next, since, begun) = match resumed {
-            Some(page) => (Some(page.next), page.since, page.begun),
-            None => {
-                let moment = self.moment();
-                (None, moment.version(stream, &*self.log), moment.ms)
-            }
-        };
+        let (mut next, since, begun) = self.begin_list(stream).await?;
         let mut pages = Pages::default();
         loop {
             let moment = self.moment();
@@ -215,12 +208,6 @@ impl Asker {
             .try_for_each(|_| async { Ok(()) })
             .await?;
         self.end_check(workspace.account, since).await
-    }
-
-    async fn give_up_list(&self, stream: StreamKey) -> Result<(), JobError> {
-        let moment = self.moment();
-        let told = Told::to(stream, Vec::new()).cursor(CURSOR.to_owned(), String::new());
-        self.append(&moment, moment.ms.to_second(), vec![told]).await.map(drop)
     }
 }
 

@@ -58,14 +58,7 @@ impl Asker {
     pub(super) async fn ask_repositories(&self, account: AccountId) -> Result<Ended, JobError> {
         let stream = StreamKey::Account(account);
         let Some(login) = self.rows().account(account).await?.profile.login else { return Ok(Ended::Failed) };
-        let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
-        let (mut next, since, begun) = match resumed {
-            Some(page) => (Some(page.next), page.since, page.begun),
-            None => {
-                let moment = self.moment();
-                (None, moment.version(stream, &*self.log), moment.ms)
-            }
-        };
+        let (mut next, since, begun) = self.begin_list(stream).await?;
         let mut pages = Pages::default();
         loop {
             let moment = self.moment();
@@ -99,8 +92,7 @@ impl Asker {
                 return Ok(Ended::Failed);
             }
             if !pages.goes_on(fresh.body.iter().map(|reading| reading.id), fresh.links.next().is_some()) {
-                let told = Told::to(stream, Vec::new()).cursor(CURSOR.to_owned(), String::new());
-                self.append(&moment, date, vec![told]).await?;
+                self.give_up_list(stream).await?;
                 return Err(JobError::Retry("the pages of a list go in a circle".to_owned()));
             }
             let mut events: Vec<Event<'static>> = Vec::with_capacity(fresh.body.len() + 1);
@@ -129,6 +121,29 @@ impl Asker {
         Ok(Ended::Answered)
     }
 
+    /// Where a list goes on that was interrupted, with what was folded when it began and when that was; or the
+    /// beginning of a new one.
+    pub(super) async fn begin_list(
+        &self,
+        stream: StreamKey,
+    ) -> Result<(Option<String>, Version, Millis), JobError> {
+        let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
+        Ok(match resumed {
+            Some(page) => (Some(page.next), page.since, page.begun),
+            None => {
+                let moment = self.moment();
+                (None, moment.version(stream, &*self.log), moment.ms)
+            }
+        })
+    }
+
+    /// What cannot be followed to its end begins anew.
+    pub(super) async fn give_up_list(&self, stream: StreamKey) -> Result<(), JobError> {
+        let moment = self.moment();
+        let told = Told::to(stream, Vec::new()).cursor(CURSOR.to_owned(), String::new());
+        self.append(&moment, moment.ms.to_second(), vec![told]).await.map(drop)
+    }
+
     /// Asks for each repository that is shown and that the list left out.
     async fn ask_left_out(&self, account: AccountId, begun: Millis) -> Result<(), JobError> {
         for (id, repo) in self.rows().repositories(account).await? {
@@ -140,5 +155,25 @@ impl Asker {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_ends_where_a_page_brings_nothing_new_and_promises_another() {
+        let page = |from: u64| (from..from + 2).map(RepoId::github);
+        let mut pages = Pages::default();
+        assert!(pages.goes_on(page(1), true));
+        assert!(pages.goes_on(page(2), true), "lists shift while they are read");
+        assert!(!pages.goes_on(page(1), true), "it goes in a circle");
+        assert!(pages.goes_on(page(1), false), "a last page may hold anything");
+        assert!(!Pages::default().goes_on(std::iter::empty(), true));
+
+        let mut endless = Pages::default();
+        let pages_read = (0..).take_while(|number| endless.goes_on(page(number * 2), true)).count();
+        assert_eq!(pages_read, PAGES_MAX - 1);
     }
 }
