@@ -11,7 +11,7 @@ use domain::{
     record::{self, ANSWER, Answer, CursorNote},
 };
 use event_log::{AppendError, Appended, EventLog, LogError, Position, Record};
-use github::client::{AskError, Asking, Client};
+use github::client::{AskError, Asking, Client, WaitWhy};
 use tokio_util::sync::CancellationToken;
 use view_store::{StoreError, ViewStore};
 
@@ -28,6 +28,7 @@ pub(crate) struct Asker {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) store: Arc<dyn ViewStore>,
     pub(crate) github: Client,
+    pub(crate) bitbucket: bitbucket::client::Client,
     pub(crate) folded: Folded,
     /// When the sweep of an account began that is not finished yet, on our clock.
     pub(crate) sweeps: Mutex<HashMap<AccountId, Millis>>,
@@ -39,6 +40,8 @@ pub(crate) struct Asker {
 pub(crate) enum JobError {
     /// Nothing may be asked for so long.
     Wait(Duration, String),
+    /// The same, because the forge does not answer.
+    Away(Duration, String),
     /// Ask again.
     Retry(String),
     /// Asking again does not help until an operator changed something.
@@ -53,7 +56,22 @@ impl From<AskError> for JobError {
     fn from(error: AskError) -> Self {
         let sentence = error.to_string();
         match error {
+            AskError::Wait { after, why: WaitWhy::Unavailable } => JobError::Away(after, sentence),
             AskError::Wait { after, .. } => JobError::Wait(after, sentence),
+            AskError::Retry(_) => JobError::Retry(sentence),
+            AskError::Final(_) => JobError::Final(sentence),
+        }
+    }
+}
+
+impl From<bitbucket::client::AskError> for JobError {
+    fn from(error: bitbucket::client::AskError) -> Self {
+        use bitbucket::client::{AskError, WaitWhy};
+
+        let sentence = error.to_string();
+        match error {
+            AskError::Wait { after, why: WaitWhy::Unavailable } => JobError::Away(after, sentence),
+            AskError::Wait { after, why: WaitWhy::Limited } => JobError::Wait(after, sentence),
             AskError::Retry(_) => JobError::Retry(sentence),
             AskError::Final(_) => JobError::Final(sentence),
         }

@@ -1,5 +1,6 @@
 //! The questions themselves, one file each: which requests, and what their answers say to the stream.
 
+mod bitbucket;
 mod check;
 mod commits;
 mod languages;
@@ -14,14 +15,25 @@ mod tests;
 use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
+use self::bitbucket::Workspace;
+
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},
 };
 
 impl Asker {
-    /// Does what a task says.
+    /// Does what a task says, and notes whether that came to anything.
     pub(crate) async fn run(&self, task: &Task) -> Result<Ended, JobError> {
+        let ended = self.work_on(task).await;
+        self.note_attempt(task, &ended).await?;
+        ended
+    }
+
+    async fn work_on(&self, task: &Task) -> Result<Ended, JobError> {
+        if let Some(workspace) = task.stream.account().and_then(Workspace::of) {
+            return self.ask_bitbucket(workspace, &task.what).await;
+        }
         match (task.stream, &task.what) {
             (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,

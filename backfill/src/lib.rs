@@ -9,6 +9,7 @@
 //! the fold of the answers that carry it.
 
 mod ask;
+mod attempt;
 mod folded;
 mod held;
 mod jobs;
@@ -21,6 +22,7 @@ mod sweep;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use domain::Forge;
 use event_log::EventLog;
 use github::client::Client;
 use tokio::sync::watch;
@@ -38,8 +40,10 @@ pub struct Stopped(pub String);
 /// Bounds of the work.
 #[derive(Debug, Clone)]
 pub struct BackfillSettings {
-    /// How many questions are worked on at once; requests in flight are bounded by the client.
+    /// How many questions to GitHub are worked on at once; requests in flight are bounded by the client.
     pub concurrency: usize,
+    /// The same for Bitbucket.
+    pub bitbucket_concurrency: usize,
     /// How often everything about an account is asked again; `None`: never.
     pub reconcile: Option<Duration>,
     /// How long an account that is kept only because somebody read it is kept without a reader.
@@ -50,6 +54,7 @@ impl Default for BackfillSettings {
     fn default() -> Self {
         BackfillSettings {
             concurrency: 8,
+            bitbucket_concurrency: 8,
             reconcile: Some(Duration::from_secs(24 * 60 * 60)),
             unread_max: Duration::from_secs(30 * 24 * 60 * 60),
         }
@@ -66,6 +71,8 @@ pub struct Backfill {
     pub hints: Arc<dyn Hints>,
     /// Whom it asks.
     pub github: Client,
+    /// Whom it asks for accounts of Bitbucket.
+    pub bitbucket: bitbucket::client::Client,
     /// What it counts.
     pub metrics: Metrics,
     /// Its bounds.
@@ -76,12 +83,14 @@ pub struct Backfill {
 }
 
 /// A backfill that already listens, so that it misses nothing of what is folded before it begins.
-pub struct Listening(run::Loop);
+///
+/// Each forge has a loop of its own, so that one that is away, or slow, holds up no other.
+pub struct Listening([run::Loop; 2]);
 
 impl Backfill {
     /// Starts to listen. Call it before the projector starts.
     pub fn listen(self) -> Listening {
-        Listening(run::Loop::new(self))
+        Listening([Forge::GitHub, Forge::Bitbucket].map(|forge| run::Loop::new(&self, forge)))
     }
 }
 
@@ -91,6 +100,8 @@ impl Listening {
     /// # Errors
     /// When log or store can no longer be used.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Stopped> {
-        self.0.run(shutdown).await
+        let [github, bitbucket] = self.0;
+        tokio::try_join!(github.run(shutdown.clone()), bitbucket.run(shutdown))?;
+        Ok(())
     }
 }

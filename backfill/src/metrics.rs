@@ -9,6 +9,7 @@ use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 pub struct Metrics {
     pub(crate) pending: IntGauge,
     requests: IntCounterVec,
+    bitbucket_requests: IntCounterVec,
     remaining: IntGaugeVec,
 }
 
@@ -28,6 +29,7 @@ impl Metrics {
         vec![
             Box::new(self.pending.clone()),
             Box::new(self.requests.clone()),
+            Box::new(self.bitbucket_requests.clone()),
             Box::new(self.remaining.clone()),
         ]
     }
@@ -49,6 +51,10 @@ impl Metrics {
                 ),
                 &["resource", "status"],
             )?,
+            bitbucket_requests: IntCounterVec::new(
+                Opts::new("tallyhook_bitbucket_requests_total", "Requests to Bitbucket, by status."),
+                &["status"],
+            )?,
             remaining: IntGaugeVec::new(
                 Opts::new(
                     "tallyhook_github_rate_remaining",
@@ -69,5 +75,11 @@ impl Observer for Metrics {
     fn budget(&self, budget: RateBudget) {
         let remaining = i64::try_from(budget.remaining).unwrap_or(i64::MAX);
         self.remaining.with_label_values(&[budget.resource]).set(remaining);
+    }
+}
+
+impl bitbucket::client::Observer for Metrics {
+    fn answered(&self, outcome: bitbucket::client::Outcome) {
+        self.bitbucket_requests.with_label_values(&[&outcome.to_string()]).inc();
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AccountId, EntityKey, Event, RowKey, ScanKey, StreamKey,
+    AccountId, EntityKey, Event, Forge, NeedKey, RowKey, ScanKey, StreamKey,
     directory::Directory,
     entity::door::Door,
     key::BUCKETS,
@@ -26,7 +26,7 @@ use tracing::{error, info, warn};
 use view_store::{Follower, Heard, Hint, Row, StoreError};
 
 use crate::{
-    Backfill, BackfillSettings, Metrics, Stopped,
+    Backfill, Metrics, Stopped,
     ask::{Asker, JobError, now},
     folded::Folded,
     held::Held,
@@ -34,15 +34,18 @@ use crate::{
     sweep::{Due, Sweep},
 };
 
-/// A mistake that only an operator can mend is tried again after this.
-const FINAL_PAUSE: Duration = Duration::from_secs(30);
+/// A mistake that only an operator can mend is tried again after this: a profile of which nothing is known at
+/// least every 30 s (contract, S1).
+const FINAL_PAUSE: Duration = Duration::from_secs(25);
 /// A store that does not answer at the start is asked again after this.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
+/// Asks one forge.
 pub(crate) struct Loop {
+    forge: Forge,
     asker: Arc<Asker>,
     follower: Box<dyn Follower>,
-    settings: BackfillSettings,
+    concurrency: usize,
     metrics: Metrics,
     schedule: Schedule,
     sweep: Sweep,
@@ -52,18 +55,22 @@ pub(crate) struct Loop {
     held: Held,
     /// Nothing is begun before: the forge said so.
     closed_until: Option<Instant>,
+    /// How many tasks the metric was told of.
+    pending_told: i64,
 }
 
 impl Loop {
-    pub(crate) fn new(backfill: Backfill) -> Self {
-        let Backfill { log, store, hints, github, metrics, settings, partitions } = backfill;
+    pub(crate) fn new(backfill: &Backfill, forge: Forge) -> Self {
+        let Backfill { log, store, hints, github, bitbucket, metrics, settings, partitions } = backfill;
         let follower = hints.follow();
-        let held = Held::none(&*log);
+        let held = Held::none(&**log);
         Loop {
+            forge,
             asker: Arc::new(Asker {
-                log,
-                store,
-                github,
+                log: Arc::clone(log),
+                store: Arc::clone(store),
+                github: github.clone(),
+                bitbucket: bitbucket.clone(),
                 folded: Folded::default(),
                 sweeps: Mutex::new(HashMap::new()),
                 shutdown: CancellationToken::new(),
@@ -71,13 +78,17 @@ impl Loop {
             follower,
             schedule: Schedule::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
-            settings,
-            metrics,
+            concurrency: match forge {
+                Forge::GitHub => settings.concurrency,
+                Forge::Bitbucket => settings.bitbucket_concurrency,
+            },
+            metrics: metrics.clone(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
-            partitions,
+            partitions: partitions.clone(),
             held,
             closed_until: None,
+            pending_told: 0,
         }
     }
 
@@ -87,7 +98,7 @@ impl Loop {
         self.hold(held, &shutdown).await?;
         while !shutdown.is_cancelled() {
             self.begin_due().await?;
-            self.metrics.pending.set(i64::try_from(self.schedule.len()).unwrap_or(i64::MAX));
+            self.tell_pending();
             let at = self.next_at();
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -134,14 +145,21 @@ impl Loop {
         self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
         if gained {
             self.scan_until_done(shutdown).await?;
-            info!(pending = self.schedule.len(), "asking forges");
+            info!(forge = self.forge.as_str(), pending = self.schedule.len(), "asking a forge");
         }
         Ok(())
     }
 
     /// How many questions may run at once: this process's share.
     fn at_once_max(&self) -> usize {
-        self.held.share_of(self.settings.concurrency)
+        self.held.share_of(self.concurrency)
+    }
+
+    /// The loops of all forges share one gauge.
+    fn tell_pending(&mut self) {
+        let pending = i64::try_from(self.schedule.len()).unwrap_or(i64::MAX);
+        self.metrics.pending.add(pending - self.pending_told);
+        self.pending_told = pending;
     }
 
     /// When something may be begun next.
@@ -197,7 +215,7 @@ impl Loop {
         let now_ms = now();
         let ended = match ended {
             Ok(ended) => ended,
-            Err(JobError::Wait(after, sentence)) => {
+            Err(JobError::Wait(after, sentence) | JobError::Away(after, sentence)) => {
                 info!(wait_s = after.as_secs(), sentence, "the forge is not to be asked for a while");
                 self.close(after);
                 Ended::Part
@@ -242,12 +260,17 @@ impl Loop {
 
     fn note(&mut self, key: &RowKey, value: &[u8]) {
         match key {
-            RowKey::Need(stream, need) if self.held.has(*stream, &*self.asker.log) => {
+            RowKey::Need(stream, need)
+                if forge_of(*stream, need) == self.forge && self.held.has(*stream, &*self.asker.log) =>
+            {
                 if let Ok(state) = Need::decode(value) {
                     self.schedule.note(*stream, need.clone(), &state, now());
                 }
             }
-            RowKey::Directory(account) if self.held.has(StreamKey::Account(*account), &*self.asker.log) => {
+            RowKey::Directory(account)
+                if account.forge() == self.forge
+                    && self.held.has(StreamKey::Account(*account), &*self.asker.log) =>
+            {
                 if let Ok(directory) = Directory::decode(value) {
                     self.sweep.note(*account, &directory);
                 }
@@ -318,5 +341,14 @@ impl Loop {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whom a need is asked of.
+fn forge_of(stream: StreamKey, need: &NeedKey) -> Forge {
+    match (stream, need) {
+        (StreamKey::Account(account), _) => account.forge(),
+        (StreamKey::Service, NeedKey::Login(forge, _)) => *forge,
+        (StreamKey::Service, _) => Forge::GitHub,
     }
 }

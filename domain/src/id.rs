@@ -135,6 +135,14 @@ macro_rules! forge_id {
                 }
             }
 
+            /// Bitbucket's uuid, when it is Bitbucket's.
+            pub fn as_bitbucket(self) -> Option<u128> {
+                match self.0 {
+                    ForgeId::Bitbucket(uuid) => Some(uuid),
+                    ForgeId::GitHub(_) => None,
+                }
+            }
+
             /// Appends the order-preserving, self-delimiting bytes used in row keys.
             pub fn write_key(self, out: &mut Vec<u8>) {
                 self.0.write_key(out);

@@ -124,6 +124,8 @@ pub enum ViewKey {
     RepositoryIndex,
     /// `/v1/repos/{owner}/{name}`.
     Repository(RepoId),
+    /// What the account adds to `/health-check`.
+    Summary,
 }
 
 /// Something that a forge must be asked, within a stream.

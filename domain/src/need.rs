@@ -8,7 +8,7 @@ use crate::{
         account::Account, check::Check, doubt::Doubt, languages::Due, pulls::PullStates,
         repository::Repository,
     },
-    id::RepoId,
+    id::{Forge, RepoId},
     key::NeedKey,
     time::Millis,
     version::Version,
@@ -131,6 +131,12 @@ pub fn of_repository(
         facts = facts.and(Need::first(repo));
     }
 
+    let facts = (NeedKey::Repository(id), when(is_kept, facts));
+    if id.forge() == Forge::Bitbucket {
+        // Its language comes with the rest; commits and pull requests are not shown.
+        return vec![facts];
+    }
+
     let mut commits = unless_refused(repo.commits.doubt, &repo.commits_check);
     if repo.commits.pair.is_none() && repo.commits.doubt.is_none() && repo.commits_check.refused.is_none() {
         commits = Need::first(repo);
@@ -142,7 +148,7 @@ pub fn of_repository(
     }
 
     let mut needs = vec![
-        (NeedKey::Repository(id), when(is_kept, facts)),
+        facts,
         (NeedKey::Commits(id), when(is_shown, commits)),
         (NeedKey::Pulls(id), when(is_shown, of_pulls(repo, states))),
         (NeedKey::Languages(id), when(is_shown, languages)),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Asked, Event},
-    id::RepoId,
+    id::{Forge, RepoId},
     text::Text,
 };
 
@@ -82,6 +82,15 @@ pub fn etag_cursor(what: &str, repo: Option<RepoId>) -> String {
         Some(repo) => format!("etag/{what}/{repo}"),
         None => format!("etag/{what}"),
     }
+}
+
+/// The cursor that says since when asking for an account as a whole came to nothing, in milliseconds on our
+/// clock; empty once it came to something again.
+pub const ATTEMPT_CURSOR: &str = "attempt";
+
+/// The same for who a wanted login is; `login` is lower-cased, the stream is the service's.
+pub fn login_attempt_cursor(forge: Forge, login: &str) -> String {
+    format!("{ATTEMPT_CURSOR}/{}/{login}", forge.as_str())
 }
 
 #[cfg(test)]

@@ -9,3 +9,4 @@ pub mod freshness;
 pub mod index;
 pub mod payload;
 pub mod repository;
+pub mod summary;

@@ -25,7 +25,10 @@ use domain::{
     },
     event::{HiddenWhy, PullState, TrackedBy},
     need::Need,
-    view::body::{Body, Meta, Stored},
+    view::{
+        body::{Body, Meta, Stored},
+        summary::{StoredSummary, Summary},
+    },
 };
 
 fn version(offset: u64) -> Version {
@@ -136,6 +139,7 @@ fn repository() -> Repository {
         },
         facts_check: check(43, None),
         asked_alone_at: version(45),
+        watchers_check: check(53, Some(404)),
         commits_check: check(46, Some(409)),
         pulls_check: check(48, None),
         languages_check: check(50, Some(451)),
@@ -235,6 +239,21 @@ fn stored_rows_are_frozen_and_read_back() {
     let body = Stored::Body(Body { meta, gzip: Bytes::from_static(b"gzip") });
     let decode = |bytes: &[u8]| Stored::decode(&Bytes::copy_from_slice(bytes));
     frozen.check("view", &[body, Stored::Gone], |view| view.encode().to_vec(), decode);
+    let summary = StoredSummary {
+        summary: Summary {
+            original: 1,
+            forked: 2,
+            watchers: Some(3),
+            stars: None,
+            languages: vec!["c".into()],
+            topics: vec!["web".into()],
+        },
+        as_of: Second(4),
+        checked_ms: Some(Millis(5)),
+        complete: true,
+        name: "octocat".into(),
+    };
+    frozen.check("summary", &[summary], StoredSummary::encode, StoredSummary::decode);
     let active = |value: &Active| value.row(0, Epoch::FIRST).value.to_vec();
     frozen.check("active", &[Active { generation: 2 }], active, Active::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);

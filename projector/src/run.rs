@@ -9,6 +9,7 @@ use std::{
 
 use domain::{
     AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ledger::LargeViews,
+    record::ATTEMPT_CURSOR,
 };
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
@@ -487,7 +488,9 @@ fn flushed_or_stop(
 /// Rows of which copies are kept elsewhere, or that somebody waits for.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Cursor | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active => false,
+        // Of how far jobs got only those who asked need know; whether they get anywhere readers are told.
+        Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         Family::View
         | Family::RepoName

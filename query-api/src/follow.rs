@@ -2,8 +2,8 @@
 
 use std::sync::Weak;
 
-use domain::{EntityKey, RowKey, StreamKey};
-use tracing::debug;
+use domain::{EntityKey, RowKey, StreamKey, record::ATTEMPT_CURSOR};
+use tracing::{debug, warn};
 use view_store::{Follower, Heard, Hint};
 
 use crate::{
@@ -21,6 +21,10 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
                 debug!("hints were lost: all that is kept is read again");
                 let folded = hints.folded();
                 window.rows.forget_all();
+                if let Err(error) = window.hidden.load(&*window.store).await {
+                    // Of what was hidden meanwhile the account's own views tell, as always.
+                    warn!(%error, "the hidden ids could not be read again");
+                }
                 for (partition, version) in folded {
                     window.folded.note(partition, version);
                 }
@@ -37,7 +41,10 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
 fn take_in(window: &Shared, hints: &[Hint]) {
     for hint in hints {
         match hint {
-            Hint::Row { key, version, value } => window.rows.hear(key, *version, value.as_ref()),
+            Hint::Row { key, version, value } => {
+                window.hidden.hear(key, *version, value.as_deref());
+                window.rows.hear(key, *version, value.as_ref());
+            }
             Hint::Folded { partition, version } => window.folded.note(*partition, *version),
         }
     }
@@ -54,6 +61,9 @@ fn topic_of(hint: &Hint) -> Option<Topic<'_>> {
         RowKey::Directory(account)
         | RowKey::RepoName(account, _)
         | RowKey::View(StreamKey::Account(account), _) => Some(Topic::Account(*account)),
+        RowKey::Cursor(StreamKey::Account(account), kind) if kind == ATTEMPT_CURSOR => {
+            Some(Topic::Account(*account))
+        }
         _ => None,
     }
 }

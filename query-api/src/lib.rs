@@ -15,11 +15,13 @@ mod commands;
 mod folded;
 mod follow;
 mod gate;
+mod hidden;
 mod metrics;
 mod openapi;
 mod page;
 mod pages;
 mod planner;
+mod profiles;
 mod protocol;
 mod readers;
 mod reading;
@@ -100,6 +102,8 @@ impl QueryApi {
         // Before the first row is read, so that no change of it goes unheard.
         let follower = deps.hints.follow();
         let window = Arc::new(Window::new(deps, epoch));
+        // After the first hint is listened for, so that no hiding goes unheard.
+        window.hidden.load(&*window.store).await?;
         tokio::spawn(follow::follow(follower, Arc::downgrade(&window)));
         Ok(QueryApi { window })
     }

@@ -92,7 +92,9 @@ fn dress(operation: &mut Operation, has_parts: bool) {
     operation.security =
         Some(vec![SecurityRequirement::default(), SecurityRequirement::new::<_, _, &str>(BEARER, [])]);
     let responses = &mut operation.responses.responses;
-    if let Some(RefOr::T(ok)) = responses.get_mut("200") {
+    if let Some(RefOr::T(ok)) = responses.get_mut("200")
+        && ok.content.contains_key(JSON)
+    {
         for (name, meaning) in HEADERS {
             ok.headers.insert((*name).to_owned(), RefOr::T(text_header(meaning)));
         }

@@ -6,6 +6,7 @@ use std::{borrow::Cow, sync::Arc};
 use domain::{
     AccountId, Forge, RepoId, RowKey, StreamKey, ViewKey,
     directory::{Directory, DirectoryState, RepoName},
+    view::summary::StoredSummary,
 };
 use tokio::time::Instant;
 
@@ -70,6 +71,19 @@ impl Shown {
         self.view.view().expect("a look shows rows that hold a view")
     }
 
+    /// What the account adds to answers about several.
+    pub(crate) fn summary(&self) -> Option<&StoredSummary> {
+        self.view.summary()
+    }
+
+    /// Whether every number in it is known and none in doubt.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self.summary() {
+            Some(summary) => summary.complete,
+            None => self.ready().meta.complete,
+        }
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         self.directory.directory().expect("a look shows accounts of the directory")
     }
@@ -80,27 +94,38 @@ impl Shown {
     }
 
     fn is_settled(&self) -> bool {
-        self.directory().listed || self.ready().meta.complete
+        self.directory().listed || self.is_complete()
     }
 }
 
 impl Window {
-    /// Finds a view. Waits for one that is not known yet, and wishes for the account if it is not kept.
+    /// Finds a view of GitHub's. Waits for one that is not known yet, and wishes for the account if it is not
+    /// kept.
     pub(crate) async fn find(&self, login: &str, wanted: Wanted<'_>) -> Result<Found, Problem> {
+        self.find_at(Forge::GitHub, login, wanted).await
+    }
+
+    /// The same at any forge.
+    pub(crate) async fn find_at(
+        &self,
+        forge: Forge,
+        login: &str,
+        wanted: Wanted<'_>,
+    ) -> Result<Found, Problem> {
         if !is_name(login) || (login.starts_with(TOKEN_OWNER_MARK) && !self.is_in_settings(login)) {
             return Err(Problem::not_found());
         }
         let lower = lower_case(login);
-        let look = self.look(&lower, wanted).await?;
+        let look = self.look(forge, &lower, wanted).await?;
         let found = match look {
             Look::Found(Found::Shown(shown)) if !shown.is_settled() => {
-                Box::pin(self.wait(login, &lower, wanted, Look::Found(Found::Shown(shown)))).await?
+                Box::pin(self.wait(forge, login, &lower, wanted, Look::Found(Found::Shown(shown)))).await?
             }
             Look::Found(found) => found,
             Look::Muted => return Err(Problem::not_tracked(login)),
             Look::Nothing => return Err(Problem::not_found()),
             // In a box, so that the requests that need not wait carry no room for it.
-            unknown => Box::pin(self.wait(login, &lower, wanted, unknown)).await?,
+            unknown => Box::pin(self.wait(forge, login, &lower, wanted, unknown)).await?,
         };
         if let Found::Shown(shown) = &found {
             self.readers.note(shown.account, shown.directory(), self.now());
@@ -115,6 +140,7 @@ impl Window {
     /// Waits until a view is complete. When time is up, shows what there is of an account whose list is known.
     async fn wait(
         &self,
+        forge: Forge,
         login: &str,
         lower: &str,
         wanted: Wanted<'_>,
@@ -124,12 +150,12 @@ impl Window {
         let seat = self.waiting.sit_down().ok_or_else(Problem::computing)?;
         let mut login_ear = seat.listen(Topic::Login(Cow::Owned(lower.to_owned())));
         let mut account_ear: Option<Ear<'_>> = None;
-        self.wish(login, lower, &first, deadline).await?;
+        self.wish(forge, login, lower, &first, deadline).await?;
         let mut is_over = false;
         loop {
-            let look = self.look(lower, wanted).await?;
+            let look = self.look(forge, lower, wanted).await?;
             let account = match &look {
-                Look::Found(Found::Shown(shown)) if shown.ready().meta.complete => None,
+                Look::Found(Found::Shown(shown)) if shown.is_complete() => None,
                 Look::Found(Found::Shown(shown)) => Some(shown.account),
                 Look::Loading(account) | Look::Dropped(account) | Look::Unknown(Some(account)) => {
                     Some(*account)
@@ -138,13 +164,13 @@ impl Window {
                 Look::Found(Found::Elsewhere(_)) | Look::Muted | Look::Nothing => None,
             };
             match look {
-                Look::Found(Found::Shown(shown)) if shown.ready().meta.complete || is_over => {
+                Look::Found(Found::Shown(shown)) if shown.is_complete() || is_over => {
                     return self.show_at_last(shown, wanted);
                 }
                 Look::Found(Found::Elsewhere(name)) => return Ok(Found::Elsewhere(name)),
                 Look::Muted => return Err(Problem::not_tracked(login)),
                 Look::Nothing => return Err(Problem::not_found()),
-                Look::Unknown(_) if self.is_nobody(lower).await? => return Err(Problem::not_found()),
+                Look::Unknown(_) if self.is_nobody(forge, lower).await? => return Err(Problem::not_found()),
                 _ if is_over => return Err(Problem::computing()),
                 _ => {}
             }
@@ -178,17 +204,24 @@ impl Window {
     }
 
     /// Asks for an account that is not kept, unless that was done and is open, or was answered lately.
-    async fn wish(&self, login: &str, lower: &str, look: &Look, deadline: Instant) -> Result<(), Problem> {
+    async fn wish(
+        &self,
+        forge: Forge,
+        login: &str,
+        lower: &str,
+        look: &Look,
+        deadline: Instant,
+    ) -> Result<(), Problem> {
         match look {
             Look::Unknown(_) => {
-                let row = self.rows.get(Address::Login(Forge::GitHub, lower)).await?;
+                let row = self.rows.get(Address::Login(forge, lower)).await?;
                 if row.login().is_some_and(|login| login.is_open()) {
                     return Ok(());
                 }
-                if self.is_nobody(lower).await? {
+                if self.is_nobody(forge, lower).await? {
                     return Err(Problem::not_found());
                 }
-                self.tracking.wish(Wish::Login(lower.to_owned()), login, deadline).await
+                self.tracking.wish(Wish::Login(forge, lower.to_owned()), login, deadline).await
             }
             Look::Dropped(account) => self.tracking.wish(Wish::Account(*account), login, deadline).await,
             _ => Ok(()),
@@ -196,15 +229,15 @@ impl Window {
     }
 
     /// Whether the forge said lately that there is no such login.
-    async fn is_nobody(&self, lower: &str) -> Result<bool, ReadError> {
-        let row = self.rows.get(Address::Login(Forge::GitHub, lower)).await?;
+    async fn is_nobody(&self, forge: Forge, lower: &str) -> Result<bool, ReadError> {
+        let row = self.rows.get(Address::Login(forge, lower)).await?;
         let Some(login) = row.login().filter(|login| !login.is_open()) else { return Ok(false) };
         let is_nobody = login.found.filter(|found| found.account.is_none());
         Ok(is_nobody.is_some_and(|found| self.now() < found.asked_ms.plus(NOBODY_LASTS_MS)))
     }
 
-    async fn look(&self, login: &str, wanted: Wanted<'_>) -> Result<Look, ReadError> {
-        let alias = self.rows.get(Address::Alias(Forge::GitHub, login)).await?;
+    async fn look(&self, forge: Forge, login: &str, wanted: Wanted<'_>) -> Result<Look, ReadError> {
+        let alias = self.rows.get(Address::Alias(forge, login)).await?;
         let Some(account) = alias.alias() else { return Ok(Look::Unknown(None)) };
         let directory = self.rows.get(Address::Row(&RowKey::Directory(account))).await?;
         let Some(entry) = directory.directory() else { return Ok(Look::Unknown(Some(account))) };
@@ -226,7 +259,7 @@ impl Window {
             Some(key) => {
                 let row =
                     self.rows.get(Address::Row(&RowKey::View(StreamKey::Account(account), key))).await?;
-                Some(row).filter(|row| row.view().is_some())
+                Some(row).filter(|row| self.may_show(account, row))
             }
             None => None,
         };
@@ -235,6 +268,12 @@ impl Window {
             (None, Wanted::Repository(_)) if entry.listed => Look::Nothing,
             (None, _) => Look::Loading(account),
         })
+    }
+
+    /// Whether a row holds a view, and one that was not overtaken by a hiding.
+    fn may_show(&self, account: AccountId, row: &CachedRow) -> bool {
+        let is_summary = row.summary().is_some() && !self.hidden.outdates(account, row.version);
+        is_summary || row.view().is_some()
     }
 
     async fn repository(&self, account: AccountId, name: &str) -> Result<RepoName, ReadError> {

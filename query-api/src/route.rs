@@ -2,7 +2,9 @@
 
 mod account;
 mod account_repositories;
+mod from_git_test;
 mod github_payload;
+mod health_check;
 mod repository;
 mod version;
 
@@ -37,6 +39,8 @@ pub(crate) fn router(window: &Shared) -> Router {
 pub(crate) fn data() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(read(routes!(github_payload::get)))
+        .routes(read(routes!(health_check::get)))
+        .routes(read(routes!(from_git_test::get)))
         .routes(read(routes!(account::get)))
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))

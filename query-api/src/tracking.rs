@@ -40,7 +40,7 @@ pub(crate) struct Tracking {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Wish {
     /// To know which account a login means, lower-cased, and to keep it.
-    Login(String),
+    Login(Forge, String),
     /// To keep an account again.
     Account(AccountId),
 }
@@ -89,8 +89,8 @@ impl Tracking {
     fn record(&self, wish: &Wish, login: &str) -> Record {
         let by = TrackedBy::Read;
         let (stream, event) = match wish {
-            Wish::Login(_) => {
-                let event = Event::LoginWanted { forge: Forge::GitHub, login: login.into(), by };
+            Wish::Login(forge, _) => {
+                let event = Event::LoginWanted { forge: *forge, login: login.into(), by };
                 (StreamKey::Service, event)
             }
             Wish::Account(account) => (StreamKey::Account(*account), Event::Tracked(by)),

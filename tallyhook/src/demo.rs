@@ -1,4 +1,4 @@
-//! `tallyhook demo`: the real service against a fake GitHub in the same process. Only the other side is
+//! `tallyhook demo`: the real service against a fake GitHub and a fake Bitbucket in the same process. Only the other side is
 //! made up: deliveries are signed and sent over HTTP, answers are asked for over HTTP.
 
 mod story;
@@ -7,6 +7,7 @@ mod watch;
 use std::{net::SocketAddr, time::Duration};
 
 use boot::shutdown::Signals;
+use fake_bitbucket::FakeBitbucket;
 use fake_github::{FakeConfig, FakeGithub, HookTarget, NewHook};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,11 @@ pub(crate) async fn run(arguments: DemoArguments, mut settings: Settings, raw: &
     .await
     .map_err(failed)?;
     let logins = prepare(&fake, &mut settings, usize::from(arguments.accounts))?;
+    // Nobody outside is asked, whatever a reader names.
+    let bitbucket = FakeBitbucket::start().await.map_err(failed)?;
+    bitbucket.world(fake_bitbucket::World::populate);
+    settings.bitbucket_api_url = bitbucket.url();
+    settings.bitbucket_token = None;
 
     let running = serve::start(&settings, Roles::ALL).await?;
     let Some(api) = running.api else { return Err(failed("the demo has no address")) };
@@ -67,7 +73,7 @@ pub(crate) async fn run(arguments: DemoArguments, mut settings: Settings, raw: &
     });
     let served = running.until(signals.shutdown).await;
     let told = story.await.map_err(failed)?;
-    drop(folder);
+    drop((folder, bitbucket));
     println!("\nThe demo has ended.");
     told.map_or(served, Err)
 }
@@ -121,6 +127,9 @@ async fn tell(
         println!("  http://{api}/githubPayload?user={login}");
         println!("  http://{api}/v1/accounts/{login}");
     }
+    let first = logins.first().map_or("nobody", String::as_str);
+    println!("  http://{api}/health-check?url=https://github.com/{first}&url=https://bitbucket.org/team");
+    println!("  http://{api}/from-git/test");
     println!("  http://{ops}/metrics");
     println!();
     watch.loaded(logins).await?;

@@ -89,7 +89,7 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
             let metrics = backfill::Metrics::register(&registry).map_err(failed)?;
             let client = github_client(settings, metrics.clone())?;
             github = Some(client.clone());
-            backfill = Some(listen(settings, &ports, rows, client, metrics, &reader));
+            backfill = Some(listen(settings, &ports, rows, client, metrics, &reader)?);
         }
         if roles.query_api {
             query = Some(window::start(settings, &ports, rows, github.take(), &registry).await?);
@@ -168,21 +168,24 @@ fn listen(
     github: Client,
     metrics: backfill::Metrics,
     progress: &ProgressReader,
-) -> Listening {
-    Backfill {
+) -> Result<Listening, Failure> {
+    let bitbucket = bitbucket_client(settings, metrics.clone())?;
+    let backfill = Backfill {
         log: Arc::clone(&ports.log),
         store: Arc::clone(&rows.store),
         hints: Arc::clone(&rows.near),
         github,
+        bitbucket,
         metrics,
         settings: BackfillSettings {
             concurrency: settings.github_concurrency,
+            bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
             ..BackfillSettings::default()
         },
         partitions: progress.current(),
-    }
-    .listen()
+    };
+    Ok(backfill.listen())
 }
 
 fn door(ports: &Ports, secrets: &SharedSecrets, registry: &Registry) -> Result<Ingest, Failure> {
@@ -258,6 +261,22 @@ pub(crate) fn github_client(settings: &Settings, observer: backfill::Metrics) ->
     };
     Client::new(github).map_err(|error| {
         Failure::Usage(format!("--github-api-url (TALLYHOOK_GITHUB_API_URL) or its token: {error}"))
+    })
+}
+
+/// A client of Bitbucket after the settings.
+fn bitbucket_client(
+    settings: &Settings,
+    observer: backfill::Metrics,
+) -> Result<bitbucket::client::Client, Failure> {
+    let bitbucket = bitbucket::client::Settings {
+        token: settings.bitbucket_token.clone(),
+        concurrency: settings.bitbucket_concurrency,
+        observer: Arc::new(observer),
+        ..bitbucket::client::Settings::new(settings.bitbucket_api_url.clone())
+    };
+    bitbucket::client::Client::new(bitbucket).map_err(|error| {
+        Failure::Usage(format!("--bitbucket-api-url (TALLYHOOK_BITBUCKET_API_URL) or its token: {error}"))
     })
 }
 

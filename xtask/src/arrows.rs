@@ -17,7 +17,7 @@ struct Room {
 }
 
 const NO_ASYNC: &str = "the fold is pure: no async, no I/O, no logging";
-const NO_HTTP: &str = "only ingest, query-api, boot and fake-github speak HTTP to clients";
+const NO_HTTP: &str = "only ingest, query-api, boot and the fakes speak HTTP to clients";
 const NO_FORGE: &str = "only backfill asks forges";
 const NO_JSON: &str = "the port knows bytes, not JSON";
 
@@ -35,6 +35,7 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room { name: "github", rooms: &["domain"], never: &[("axum", NO_HTTP)] },
+    Room { name: "bitbucket", rooms: &["domain"], never: &[("axum", NO_HTTP)] },
     Room {
         name: "event-log",
         rooms: &["domain"],
@@ -58,7 +59,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "backfill",
-        rooms: &["domain", "github", "event-log", "view-store", "boot"],
+        rooms: &["domain", "github", "bitbucket", "event-log", "view-store", "boot"],
         never: &[("axum", NO_HTTP)],
     },
     Room {
@@ -71,6 +72,7 @@ const ROOMS: &[Room] = &[
         rooms: &[
             "domain",
             "github",
+            "bitbucket",
             "event-log",
             "view-store",
             "boot",
@@ -79,10 +81,12 @@ const ROOMS: &[Room] = &[
             "backfill",
             "query-api",
             "fake-github",
+            "fake-bitbucket",
         ],
         never: &[],
     },
     Room { name: "fake-github", rooms: &[], never: &[] },
+    Room { name: "fake-bitbucket", rooms: &[], never: &[] },
     Room {
         name: "testkit",
         rooms: &["domain", "github", "event-log", "view-store", "projector", "boot", "fake-github"],
@@ -115,6 +119,7 @@ const ROOMS: &[Room] = &[
 /// Features of our crates that only these may switch on.
 const FEATURES: &[(&str, &str, &[&str], &str)] = &[
     ("github", "client", &["backfill", "fuzz", "tallyhook"], NO_FORGE),
+    ("bitbucket", "client", &["backfill", "tallyhook"], NO_FORGE),
     ("event-log", "contract", &["testkit"], "contract suites are for tests"),
     ("view-store", "contract", &["testkit"], "contract suites are for tests"),
 ];

@@ -56,6 +56,12 @@ const SUITES: &[Suite] = &[
         minutes: 2,
     },
     Suite {
+        name: "bitbucket",
+        about: "its JSON, its client against the fake, and the fake itself",
+        packages: &["bitbucket", "fake-bitbucket"],
+        minutes: 1,
+    },
+    Suite {
         name: "ports",
         about: "both contract suites on the embedded adapters, and on broken ones that must fail",
         work: Work::Tests(&["event-log", "view-store"]),

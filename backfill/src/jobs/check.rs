@@ -1,7 +1,9 @@
 //! Everything about an account: what the sweep does, and what `tallyhook backfill` asks for.
 
 use domain::{
-    AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version, entity::check::Check, need::Need,
+    AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version,
+    entity::{account::Account, check::Check},
+    need::Need,
 };
 use futures::{StreamExt, stream};
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// Repositories of one account that are asked about at once; other accounts want their turn too.
-const REPOSITORIES_AT_ONCE: usize = 4;
+pub(super) const REPOSITORIES_AT_ONCE: usize = 4;
 
 /// While somebody watches, progress is noted after so many repositories.
 const NOTE_EVERY: usize = 10;
@@ -23,7 +25,7 @@ const CURSOR: &str = "check";
 
 /// From when on an answer need not be asked for again.
 #[derive(Debug, Clone, Copy)]
-enum Since {
+pub(super) enum Since {
     /// From the record that raised the need.
     Raised(Version),
     /// From when the sweep began, on our clock: by that clock it was due. What was folded by then would not
@@ -32,7 +34,7 @@ enum Since {
 }
 
 impl Since {
-    fn is_before(self, check: &Check) -> bool {
+    pub(super) fn is_before(self, check: &Check) -> bool {
         match self {
             Since::Raised(version) => check.asked_at >= version,
             Since::Begun(at) => check.checked_ms >= at,
@@ -50,19 +52,7 @@ impl Asker {
     /// Asks for profile, list and every repository. What was asked since the check began, or since the
     /// need was raised, is not asked twice: an interrupted check goes on where it was.
     pub(super) async fn check(&self, account: AccountId, need: Option<&NeedKey>) -> Result<Ended, JobError> {
-        let stream = StreamKey::Account(account);
-        let known = self.rows().account(account).await?;
-        // Before anything is noted: a check of an account that is not kept must not make the next one begin long ago.
-        if !known.is_kept() {
-            return Ok(Ended::Answered);
-        }
-        let since = match need {
-            Some(key) => match self.rows().need(stream, key).await? {
-                Need::Open { raised_at, .. } => Since::Raised(raised_at),
-                Need::Met => return Ok(Ended::Answered),
-            },
-            None => Since::Begun(self.sweep_begun(account)),
-        };
+        let Some((since, known)) = self.begin_check(account, need).await? else { return Ok(Ended::Answered) };
         if !since.is_before(&known.profile_check) {
             self.ask_profile(account).await?;
         }
@@ -76,9 +66,35 @@ impl Asker {
             .map(|(id, _)| id)
             .collect();
         self.check_repositories(account, since, shown).await?;
+        self.end_check(account, since).await
+    }
 
+    /// From when on answers count, and what is known of the account; `None` where there is nothing to check.
+    pub(super) async fn begin_check(
+        &self,
+        account: AccountId,
+        need: Option<&NeedKey>,
+    ) -> Result<Option<(Since, Account)>, JobError> {
+        let known = self.rows().account(account).await?;
+        // Before anything is noted: a check of an account that is not kept must not make the next one begin long ago.
+        if !known.is_kept() {
+            return Ok(None);
+        }
+        let since = match need {
+            Some(key) => match self.rows().need(StreamKey::Account(account), key).await? {
+                Need::Open { raised_at, .. } => Since::Raised(raised_at),
+                Need::Met => return Ok(None),
+            },
+            None => Since::Begun(self.sweep_begun(account)),
+        };
+        Ok(Some((since, known)))
+    }
+
+    /// Everything was asked.
+    pub(super) async fn end_check(&self, account: AccountId, since: Since) -> Result<Ended, JobError> {
         match since {
             Since::Raised(version) => {
+                let stream = StreamKey::Account(account);
                 let asked = self.moment_at(stream, version);
                 let told = Told::to(stream, vec![Event::Checked { about: NeedKey::Everything }])
                     .cursor(CURSOR.to_owned(), String::new());

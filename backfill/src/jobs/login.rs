@@ -1,10 +1,10 @@
 //! Which account a wanted login means.
 
-use domain::{Event, NeedKey, StreamKey, event::ProfileReading};
+use domain::{Event, Forge, NeedKey, Second, StreamKey, event::ProfileReading};
 use github::client::{AccountPath, Answer};
 
 use crate::{
-    ask::{Asker, JobError, Told},
+    ask::{Asker, JobError, Moment, Told},
     schedule::Ended,
 };
 
@@ -17,26 +17,43 @@ impl Asker {
         let NeedKey::Login(forge, name) = key else { return Ok(Ended::Failed) };
         let Some(login) = self.rows().login(key).await? else { return Ok(Ended::Failed) };
         let moment = self.moment();
-        let answer: Answer<ProfileReading<'static>> = if login.typed == TOKEN_OWNER {
-            self.github.whoami(&moment.anew()).await?
-        } else {
-            self.github.profile(AccountPath::Login(&login.typed), &moment.anew()).await?
+        let answered = match forge {
+            Forge::GitHub => self.ask_github_login(&login.typed, &moment).await?,
+            Forge::Bitbucket => Some(self.ask_bitbucket_name(&login.typed, &moment).await?),
         };
-        let date = answer.date();
+        let Some((date, profile)) = answered else { return Ok(Ended::Failed) };
         let found = |account| Event::LoginFound { forge: *forge, login: name.clone().into(), account };
-        let told = match answer {
-            Answer::Fresh(fresh) => {
-                let account = fresh.body.owner.id;
-                let events = vec![Event::Tracked(login.by), Event::Profile(fresh.body)];
+        let told = match profile {
+            Some(profile) => {
+                let account = profile.owner.id;
+                let events = vec![Event::Tracked(login.by), Event::Profile(profile)];
                 vec![
                     Told::to(StreamKey::Account(account), events),
                     Told::to(StreamKey::Service, vec![found(Some(account))]),
                 ]
             }
-            Answer::Refused { .. } => vec![Told::to(StreamKey::Service, vec![found(None)])],
-            Answer::NotModified { .. } | Answer::Empty { .. } => return Ok(Ended::Failed),
+            None => vec![Told::to(StreamKey::Service, vec![found(None)])],
         };
         self.append(&moment, date, told).await?;
         Ok(Ended::Answered)
+    }
+
+    /// Who a login is at GitHub, `Some(None)` for nobody; `None` for an answer to another question.
+    async fn ask_github_login(
+        &self,
+        login: &str,
+        moment: &Moment,
+    ) -> Result<Option<(Second, Option<ProfileReading<'static>>)>, JobError> {
+        let answer: Answer<ProfileReading<'static>> = if login == TOKEN_OWNER {
+            self.github.whoami(&moment.anew()).await?
+        } else {
+            self.github.profile(AccountPath::Login(login), &moment.anew()).await?
+        };
+        let date = answer.date();
+        Ok(match answer {
+            Answer::Fresh(fresh) => Some((date, Some(fresh.body))),
+            Answer::Refused { .. } => Some((date, None)),
+            Answer::NotModified { .. } | Answer::Empty { .. } => None,
+        })
     }
 }

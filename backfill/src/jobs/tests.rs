@@ -113,6 +113,8 @@ impl Bench {
             log: Arc::new(log),
             store: Arc::new(store),
             github: Client::new(Settings::new(server.uri())).unwrap(),
+            bitbucket: bitbucket::client::Client::new(bitbucket::client::Settings::new(server.uri()))
+                .unwrap(),
             folded,
             sweeps: Mutex::new(HashMap::new()),
             shutdown: CancellationToken::new(),

@@ -14,14 +14,17 @@ use crate::{
         pulls::PullTotals,
         visibility::{Turn, Visibility},
     },
-    event::{HiddenWhy, RepositoryReading, Stamp, Told},
+    event::{Asked, HiddenWhy, RepositoryReading, Stamp, Told},
     text::Text,
     time::{Millis, Second},
     version::Version,
 };
 
-/// The encoding of a stored repository.
-const TAG: u8 = 1;
+/// The encoding of a stored repository. 1 was without `watchers_check`; generations before 2 used it.
+const TAG: u8 = 2;
+
+/// What stands for a refusal where the forge answered and left the subscribers out.
+const LEFT_OUT: u16 = 404;
 
 /// Former names that still lead here; more would be a rename every few minutes.
 const FORMER_NAMES_MAX: usize = 16;
@@ -59,6 +62,8 @@ pub struct Repository {
     /// `asked_at` of the newest answer about this one repository; [`Version::NONE`] while only lists told of
     /// it, which leave out the subscribers.
     pub asked_alone_at: Version,
+    /// How the subscribers stand with the forge: lists leave them out.
+    pub watchers_check: Check,
     /// How the commit pair stands with the forge.
     pub commits_check: Check,
     /// How pull requests stand with the forge.
@@ -144,6 +149,7 @@ impl Repository {
             languages: Languages::default(),
             facts_check: Check::default(),
             asked_alone_at: Version::NONE,
+            watchers_check: Check::default(),
             commits_check: Check::default(),
             pulls_check: Check::default(),
             languages_check: Check::default(),
@@ -200,6 +206,10 @@ impl Repository {
                 if reading.is_whole {
                     // The very first question may be asked before anything of the stream was folded.
                     self.asked_alone_at = self.asked_alone_at.max(asked.asked_at).max(Version::LEAST);
+                    match reading.watchers {
+                        Some(_) => self.watchers_check.answered(asked),
+                        None => self.watchers_check.refused(asked, LEFT_OUT),
+                    }
                 }
                 if self.facts_doubts().next().is_some() {
                     self.facts_check.changed_at = stamp.version;
@@ -207,6 +217,15 @@ impl Repository {
             }
             Told::Delivery | Told::Command if changed => self.facts_check.changed_at = stamp.version,
             Told::Delivery | Told::Command => {}
+        }
+    }
+
+    /// The forge was asked about the repository itself, and nothing of it changed.
+    pub fn confirmed(&mut self, asked: &Asked) {
+        self.facts_check.answered(asked);
+        match self.watchers_check.refused {
+            Some(status) => self.watchers_check.refused(asked, status),
+            None => self.watchers_check.answered(asked),
         }
     }
 

@@ -230,6 +230,7 @@ impl ViewKey {
                 out.push(3);
                 repo.write_key(out);
             }
+            ViewKey::Summary => out.push(4),
         }
     }
 
@@ -239,6 +240,7 @@ impl ViewKey {
             (1, []) => Some(ViewKey::Account),
             (2, []) => Some(ViewKey::RepositoryIndex),
             (3, rest) => whole_repo(rest).map(ViewKey::Repository),
+            (4, []) => Some(ViewKey::Summary),
             _ => None,
         }
     }
@@ -343,6 +345,7 @@ mod tests {
             RowKey::View(stream, ViewKey::Account),
             RowKey::View(stream, ViewKey::RepositoryIndex),
             RowKey::View(stream, ViewKey::Repository(repo)),
+            RowKey::View(stream, ViewKey::Summary),
             RowKey::RepoName(account, "hello-world".into()),
             RowKey::Directory(account),
             RowKey::Need(StreamKey::Service, NeedKey::Login(Forge::Bitbucket, "team".into())),

@@ -335,7 +335,7 @@ impl<'l> Fold<'l> {
         let Told::Answer(asked) = self.stamp.told else { return };
         let stamp = self.stamp;
         match about {
-            NeedKey::Repository(repo) => self.change(*repo, |repo| repo.facts_check.answered(&asked)),
+            NeedKey::Repository(repo) => self.change(*repo, |repo| repo.confirmed(&asked)),
             NeedKey::Commits(repo) => self.change(*repo, |repo| repo.commits_check.answered(&asked)),
             NeedKey::Pulls(repo) | NeedKey::Pull(repo, _) => {
                 self.change(*repo, |repo| repo.pulls_check.answered(&asked));

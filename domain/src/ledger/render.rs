@@ -6,7 +6,7 @@ use crate::{
     directory::{Directory, DirectoryState},
     entity::{account::Keeping, visibility::Visibility},
     event::TrackedBy,
-    id::RepoId,
+    id::{Forge, RepoId},
     key::{EntityKey, MemberSet, NeedKey, RowKey, ViewKey},
     ledger::{Drained, LargeViews, Ledger, SLICE_MAX, cell::note_changed},
     need::{self, Need},
@@ -16,8 +16,9 @@ use crate::{
     view::{
         self,
         body::{Body, Meta, Stored},
-        freshness::Missing,
+        freshness::{Missing, Reason},
         repository::Figures,
+        summary::{StoredSummary, Summary},
     },
 };
 
@@ -74,7 +75,9 @@ impl Ledger {
         }
         push_needs(rows, stream, &cell.needs, dirty.needs, touched_at);
 
-        let shows = if is_kept && login { cell.figures.as_ref() } else { None };
+        // Of a Bitbucket repository nobody reads more than its part of the summary.
+        let has_view = id.forge() == Forge::GitHub;
+        let shows = if is_kept && login && has_view { cell.figures.as_ref() } else { None };
         let view = match shows {
             Some(figures) => {
                 let (payload, complete) = view::repository::render(id, &cell.repo, figures, owner_gap);
@@ -93,7 +96,7 @@ impl Ledger {
                 })
             }
             // A repository that was never shown has no row to take back, unless a load forgot that it was.
-            None if is_kept && !matches!(cell.repo.visibility, Visibility::Unknown) => {
+            None if is_kept && has_view && !matches!(cell.repo.visibility, Visibility::Unknown) => {
                 (cell.shown != Some(GONE) || dirty.replayed).then(|| {
                     cell.shown = Some(GONE);
                     Stored::Gone
@@ -123,7 +126,7 @@ impl Ledger {
         let Some(cell) = self.cells.get_mut(&id) else { return };
         let weight = cell.measure();
         self.cells_weight = self.cells_weight + weight - std::mem::replace(&mut cell.weight, weight);
-        let figures = Figures::of(&cell.repo, &cell.states, login);
+        let figures = Figures::of(&cell.repo, &cell.states, login, id.forge());
         let is_unsettled = match cell.repo.visibility {
             Visibility::Unknown => true,
             Visibility::Public { .. } => cell.repo.name().is_none(),
@@ -190,19 +193,50 @@ impl Ledger {
         }
 
         let is_rendered = self.account.is_kept() && self.account.profile.login.is_some();
+        if is_rendered {
+            // Small whatever the account's size, so that it is never put off: what is hidden leaves answers about
+            // several accounts in the same write.
+            self.drain_summary(touched_at, replayed, rows);
+        }
         if is_rendered && large_views == LargeViews::Later && self.has_large_views() {
             self.drain_directory(touched_at, replayed, rows);
             return;
         }
-        if is_rendered {
+        if is_rendered && self.id.forge() == Forge::GitHub {
             self.drain_views(touched_at, replayed, rows);
         }
         self.drain_directory(touched_at, replayed, rows);
         self.dirty = super::DirtyAccount::default();
     }
 
+    fn drain_summary(&mut self, touched_at: Version, replayed: bool, rows: &mut Vec<Row>) {
+        let forge = self.id.forge();
+        let own_gaps = self.own_gaps();
+        let is_whole = own_gaps.iter().all(|(field, _)| *field == view::account::FOLLOWERS);
+        let stored = StoredSummary {
+            summary: Summary::of(&self.totals, self.account.listed_since.is_some(), forge),
+            as_of: self.as_of(),
+            checked_ms: self.account_checked().min(self.totals.summary_checked_ms()),
+            complete: is_whole && self.totals.summary_is_complete(),
+            name: self.account.profile.login.clone().unwrap_or_default(),
+        };
+        let value = stored.encode();
+        let hash = Some(view::body::hash(&value) | 1);
+        let shown = self.views.entry(ViewKey::Summary).or_default();
+        shown.length = value.len();
+        if shown.hash != hash || replayed {
+            shown.hash = hash;
+            let key = RowKey::View(self.stream(), ViewKey::Summary);
+            rows.push(Row { key, version: touched_at, value: value.into() });
+        }
+    }
+
+    fn own_gaps(&self) -> Vec<(&'static str, Reason)> {
+        view::account::own_gaps(&self.account, !self.unsettled.is_empty(), self.id.forge())
+    }
+
     fn drain_views(&mut self, touched_at: Version, replayed: bool, rows: &mut Vec<Row>) {
-        let own_gaps = view::account::own_gaps(&self.account, !self.unsettled.is_empty());
+        let own_gaps = self.own_gaps();
         let as_of = self.as_of();
         let account_checked = self.account_checked();
 
@@ -300,7 +334,7 @@ impl Ledger {
             Keeping::Kept { .. } | Keeping::Unknown if account.hidden.is_some() => DirectoryState::Hidden,
             Keeping::Kept { .. } | Keeping::Unknown => DirectoryState::Kept,
         };
-        let own_gaps = view::account::own_gaps(account, !self.unsettled.is_empty());
+        let own_gaps = self.own_gaps();
         Some(Directory {
             state,
             login: account.profile.login.clone(),

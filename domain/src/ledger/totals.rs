@@ -74,6 +74,8 @@ pub struct Totals {
     checked: BTreeMap<Option<Millis>, u64>,
     payload_checked: BTreeMap<Option<Millis>, u64>,
     payload_incomplete: u64,
+    summary_checked: BTreeMap<Option<Millis>, u64>,
+    summary_incomplete: u64,
 }
 
 impl Totals {
@@ -91,6 +93,8 @@ impl Totals {
         *self.checked.entry(figures.checked_ms).or_default() += 1;
         *self.payload_checked.entry(figures.payload_checked_ms).or_default() += 1;
         self.payload_incomplete += u64::from(!figures.payload_is_complete);
+        *self.summary_checked.entry(figures.summary_checked_ms).or_default() += 1;
+        self.summary_incomplete += u64::from(!figures.summary_is_complete);
     }
 
     /// Takes away what [`Self::add`] added.
@@ -107,11 +111,18 @@ impl Totals {
         decrement(&mut self.checked, &figures.checked_ms);
         decrement(&mut self.payload_checked, &figures.payload_checked_ms);
         self.payload_incomplete -= u64::from(!figures.payload_is_complete);
+        decrement(&mut self.summary_checked, &figures.summary_checked_ms);
+        self.summary_incomplete -= u64::from(!figures.summary_is_complete);
     }
 
     /// Bytes per language over all repositories.
     pub fn languages(&self) -> BTreeMap<String, u64> {
         self.languages.iter().map(|(name, (bytes, _))| (name.clone(), *bytes)).collect()
+    }
+
+    /// Names of the languages of all repositories, in order.
+    pub fn language_names(&self) -> impl Iterator<Item = &str> {
+        self.languages.keys().map(String::as_str)
     }
 
     /// Topics of all repositories, sorted.
@@ -138,6 +149,16 @@ impl Totals {
     /// Whether name, commits and the total of pull requests of every repository are known and settled.
     pub fn payload_is_complete(&self) -> bool {
         self.payload_incomplete == 0
+    }
+
+    /// As [`Self::checked_ms`], for what the summary shows alone.
+    pub fn summary_checked_ms(&self) -> Option<Millis> {
+        self.summary_checked.first_key_value().map_or(Some(Millis(i64::MAX)), |(at, _)| *at)
+    }
+
+    /// Whether what the summary shows of every repository is known and settled.
+    pub fn summary_is_complete(&self) -> bool {
+        self.summary_incomplete == 0
     }
 
     /// How many repositories there are.

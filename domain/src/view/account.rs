@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     entity::account::{Account, Profile},
-    id::AccountId,
+    id::{AccountId, Forge},
     ledger::totals::Totals,
     time::Second,
     view::{
@@ -65,8 +65,15 @@ struct Repositories {
     forked: u64,
 }
 
+/// The gap of its own that says nothing about its repositories.
+pub const FOLLOWERS: &str = "account.followers";
+
 /// What an account itself lacks, repositories aside: for its own page, and for S0's payload.
-pub fn own_gaps(account: &Account, has_unsettled_visibility: bool) -> Vec<(&'static str, Reason)> {
+pub fn own_gaps(
+    account: &Account,
+    has_unsettled_visibility: bool,
+    forge: Forge,
+) -> Vec<(&'static str, Reason)> {
     let mut gaps = Vec::new();
     let profile = match (account.unreadable, account.profile_check.refused, account.profile_doubt) {
         (Some(_), _, _) => Some(Reason::Unreadable),
@@ -76,8 +83,8 @@ pub fn own_gaps(account: &Account, has_unsettled_visibility: bool) -> Vec<(&'sta
         (None, None, None) => None,
     };
     gaps.extend(profile.map(|reason| ("account", reason)));
-    if profile.is_none() && account.profile.followers.is_none() {
-        gaps.push(("account.followers", Reason::Refused));
+    if profile.is_none() && account.profile.followers.is_none() && forge == Forge::GitHub {
+        gaps.push((FOLLOWERS, Reason::Refused));
     }
     let list = match (account.list_check.refused, account.listed_since, account.list_doubt) {
         (Some(_), _, _) => Some(Reason::Refused),

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     entity::{check::Check, gauge::Gauge, pulls::PullStates, repository::Repository},
-    id::RepoId,
+    id::{Forge, RepoId},
     time::{Millis, Second},
     version::Version,
     view::freshness::{Freshness, Missing, Reason},
@@ -49,6 +49,10 @@ pub struct Figures {
     pub checked_ms: Option<Millis>,
     /// The same for names, commits and pull requests alone.
     pub payload_checked_ms: Option<Millis>,
+    /// Whether stars, watchers, languages and topics are known and none is in doubt.
+    pub summary_is_complete: bool,
+    /// When the part of those that was checked longest ago was checked.
+    pub summary_checked_ms: Option<Millis>,
 }
 
 /// Numbers of pull requests.
@@ -67,13 +71,16 @@ pub struct PullFigures {
 
 impl Figures {
     /// Derives what is shown of a repository; `None` while it has no name or is not public.
-    pub fn of(repo: &Repository, states: &PullStates, login: &str) -> Option<Self> {
+    pub fn of(repo: &Repository, states: &PullStates, login: &str, forge: Forge) -> Option<Self> {
         if !repo.visibility.is_public() {
             return None;
         }
         let name = repo.name()?.to_owned();
         let pulls = pull_figures(repo, states);
-        let missing = missing(repo, states, &pulls);
+        let mut missing = missing(repo, states, &pulls);
+        missing.retain(|(field, _)| is_told(field, forge));
+        let summary_is_complete = !missing.iter().any(|(field, _)| SUMMARY_FIELDS.contains(field));
+        let summary_checked_ms = oldest(&[&repo.facts_check, &repo.watchers_check, &repo.languages_check]);
         let commits = repo.commits.pair.as_ref().map(|pair| pair.count);
         let payload_is_complete = repo.facts.doubt.is_none()
             && commits.is_some()
@@ -102,9 +109,25 @@ impl Figures {
             as_of: repo.as_of,
             missing,
             payload_is_complete,
-            checked_ms: oldest(&[&repo.languages_check]).min(payload_checked_ms),
+            checked_ms: match forge {
+                Forge::GitHub => oldest(&[&repo.languages_check]).min(payload_checked_ms),
+                Forge::Bitbucket => summary_checked_ms,
+            },
             payload_checked_ms,
+            summary_is_complete,
+            summary_checked_ms,
         })
+    }
+}
+
+/// The gaps that make a summary incomplete.
+const SUMMARY_FIELDS: [&str; 4] = ["repository", "counts.stars", "counts.watchers", "languages"];
+
+/// Whether a forge tells such a number at all. Of a Bitbucket repository nobody asks for more than its summary.
+fn is_told(field: &str, forge: Forge) -> bool {
+    match forge {
+        Forge::GitHub => true,
+        Forge::Bitbucket => matches!(field, "repository" | "counts.watchers" | "languages"),
     }
 }
 
@@ -148,6 +171,10 @@ fn missing(repo: &Repository, states: &PullStates, pulls: &PullFigures) -> Vec<(
     let mut watchers = asked(repo.watchers.is_some()).gap(&repo.facts_check);
     if watchers == Some(Reason::Loading) && repo.asked_alone_at > Version::NONE {
         // It was asked and left them out.
+        watchers = Some(Reason::Refused);
+    }
+    if watchers.is_none() && repo.watchers_check.refused.is_some() {
+        // Once known, and left out since.
         watchers = Some(Reason::Refused);
     }
     [

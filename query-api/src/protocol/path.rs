@@ -42,6 +42,12 @@ pub(crate) fn query<'u>(uri: &'u Uri, name: &str) -> Option<Cow<'u, str>> {
     pairs.find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
+/// All values of a query parameter, in order.
+pub(crate) fn queries<'u>(uri: &'u Uri, name: &'u str) -> impl Iterator<Item = Cow<'u, str>> {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    pairs.filter(move |(key, _)| key == name).map(|(_, value)| value)
+}
+
 /// A text as one segment of a path.
 pub(crate) fn segment(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, SEGMENT)

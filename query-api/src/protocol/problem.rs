@@ -12,6 +12,9 @@ use serde::Serialize;
 /// Types begin so; the rest names the kind.
 const TYPE_BASE: &str = "https://tallyhook.dev/errors/";
 
+/// The kind of what is being made.
+const COMPUTING: &str = "computing";
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -46,6 +49,16 @@ impl Problem {
         Problem { status, name, title, detail: detail.into(), retry_after: None, challenge: None }
     }
 
+    /// Whether it says that there is nothing of that name, or nothing that may be shown.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
+    /// Whether it says that the answer is being made.
+    pub(crate) fn is_computing(&self) -> bool {
+        self.name == COMPUTING
+    }
+
     fn after(mut self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.retry_after = Some(seconds.max(1));
@@ -69,7 +82,7 @@ impl Problem {
 
     pub(crate) fn computing() -> Self {
         let detail = "This account is being read from the forge for the first time. Ask again in a moment.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "computing", "Still computing", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, COMPUTING, "Still computing", detail)
             .after(Duration::from_secs(1))
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum Address<'a> {
     Login(Forge, &'a str),
     /// Which repository of an account has a name.
     RepoName(AccountId, &'a str),
-    /// Any other row; its key holds no text.
+    /// Any other row; its key mostly holds no text.
     Row(&'a RowKey),
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    AccountId, EntityKey, Millis, RowKey, StreamKey, Version,
+    AccountId, EntityKey, Millis, RowKey, StreamKey, Version, ViewKey,
     codec::DecodeError,
     directory::{Alias, Directory, RepoName},
     entity::{door::Door, login::Login},
-    view::body::Stored,
+    record::ATTEMPT_CURSOR,
+    view::{body::Stored, summary::StoredSummary},
 };
 use event_log::{Partition, Position};
 use tokio::time::Instant;
@@ -18,6 +19,8 @@ use crate::ready::Ready;
 
 /// What an entry takes in memory beside its texts and bytes: key, row and the cache's own tables.
 const ENTRY_OVERHEAD_BYTES: usize = 350;
+/// The same for each name in a summary.
+const NAME_OVERHEAD_BYTES: usize = 40;
 /// The same for a view's headers.
 const VIEW_OVERHEAD_BYTES: usize = 2_000;
 
@@ -56,6 +59,9 @@ pub(crate) enum Content {
     /// When our door opened last.
     Door(Millis),
     View(Box<Ready>),
+    Summary(Box<StoredSummary>),
+    /// Asking for an account came to nothing last.
+    Failing,
 }
 
 impl Content {
@@ -63,6 +69,7 @@ impl Content {
     pub(super) fn is_kept(key: &RowKey) -> bool {
         match key {
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
+            RowKey::Cursor(_, kind) => kind.starts_with(ATTEMPT_CURSOR),
             RowKey::Entity(StreamKey::Service, key) => {
                 matches!(key, EntityKey::Login(..) | EntityKey::Door)
             }
@@ -82,6 +89,11 @@ impl Content {
             RowKey::RepoName(..) => Content::RepoName(RepoName::decode(&row.value)?),
             RowKey::Entity(_, EntityKey::Login(..)) => Content::Login(Login::decode(&row.value)?),
             RowKey::Entity(_, EntityKey::Door) => Content::Door(Door::decode(&row.value)?.opened_ms),
+            RowKey::Cursor(..) if row.value.is_empty() => Content::Absent,
+            RowKey::Cursor(..) => Content::Failing,
+            RowKey::View(_, ViewKey::Summary) => {
+                Content::Summary(Box::new(StoredSummary::decode(&row.value)?))
+            }
             RowKey::View(stream, _) => match Stored::decode(&row.value)? {
                 Stored::Gone => Content::Absent,
                 Stored::Body(body) => {
@@ -95,10 +107,18 @@ impl Content {
 
     fn bytes(&self) -> usize {
         match self {
-            Content::Absent | Content::Alias(_) | Content::RepoName(_) | Content::Door(_) => 0,
+            Content::Absent
+            | Content::Alias(_)
+            | Content::RepoName(_)
+            | Content::Door(_)
+            | Content::Failing => 0,
             Content::Directory(directory) => directory.login.as_ref().map_or(0, String::len),
             Content::Login(login) => login.typed.len(),
             Content::View(ready) => VIEW_OVERHEAD_BYTES + ready.bytes(),
+            Content::Summary(stored) => {
+                let names = stored.summary.languages.iter().chain(&stored.summary.topics);
+                names.map(|name| NAME_OVERHEAD_BYTES + name.len()).sum::<usize>() + stored.name.len()
+            }
         }
     }
 }
@@ -139,6 +159,17 @@ impl CachedRow {
         }
     }
 
+    pub(crate) fn summary(&self) -> Option<&StoredSummary> {
+        match &self.content {
+            Content::Summary(stored) => Some(stored),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        matches!(self.content, Content::Failing)
+    }
+
     pub(crate) fn view(&self) -> Option<&Ready> {
         match &self.content {
             Content::View(ready) => Some(ready),
@@ -154,7 +185,7 @@ pub(super) struct Weighter;
 impl quick_cache::Weighter<CacheKey, Arc<CachedRow>> for Weighter {
     fn weight(&self, key: &CacheKey, row: &Arc<CachedRow>) -> u64 {
         let name = match &key.0 {
-            RowKey::Alias(_, name) | RowKey::RepoName(_, name) => name.len(),
+            RowKey::Alias(_, name) | RowKey::RepoName(_, name) | RowKey::Cursor(_, name) => name.len(),
             RowKey::Entity(_, EntityKey::Login(_, name)) => name.len(),
             _ => 0,
         };

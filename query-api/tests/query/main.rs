@@ -19,6 +19,7 @@ mod limits;
 mod moves;
 mod openapi;
 mod paging;
+mod profiles;
 mod readers;
 mod repositories;
 mod representation;

@@ -69,6 +69,9 @@ pub(crate) const TABLE: &[Setting] = &[
     },
     plain("github_api_url", "https://api.github.com", "GitHub's API; or a GHES, or a fake."),
     plain("github_concurrency", "8", "Requests to GitHub in flight."),
+    plain("bitbucket_api_url", "https://api.bitbucket.org", "Bitbucket's API; or a fake."),
+    secret("bitbucket_token", "Token for Bitbucket's API. Without one Bitbucket allows 60 requests an hour."),
+    plain("bitbucket_concurrency", "8", "Requests to Bitbucket in flight."),
     Setting {
         name: "track",
         default: "",

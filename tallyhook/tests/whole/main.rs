@@ -12,6 +12,7 @@ mod hostile;
 mod kill;
 mod live;
 mod moves;
+mod profiles;
 mod refused;
 mod restart;
 mod settings;

@@ -12,7 +12,7 @@ use domain::{
     AccountId, Epoch, Event, Family, Ledger, Row, RowKey, Stamp, StreamKey, Told, Version,
     directory::DeadLetter,
     ledger::LargeViews,
-    record::{ANSWER, Answer, COMMAND, Command, CursorNote},
+    record::{ANSWER, ATTEMPT_CURSOR, Answer, COMMAND, Command, CursorNote},
     service,
 };
 use event_log::{EmbeddedLog, EventLog, Limit, Next, Partition, Position, Record, Subscription};
@@ -168,7 +168,8 @@ fn dead_letter(position: Position, version: Version, record: &Record) -> Row {
 /// As the projector chooses.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Cursor | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         _ => true,
     }

@@ -46,6 +46,7 @@ impl Setup {
             .with("WEBHOOK_SECRET", SECRET)
             // Nobody listens there: a test that forgets to name a forge must not reach the real one.
             .with("GITHUB_API_URL", "http://127.0.0.1:9")
+            .with("BITBUCKET_API_URL", "http://127.0.0.1:9")
     }
 
     /// Asks this forge.
