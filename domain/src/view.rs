@@ -7,5 +7,6 @@ pub mod account;
 pub mod body;
 pub mod freshness;
 pub mod index;
+pub mod latest;
 pub mod payload;
 pub mod repository;
