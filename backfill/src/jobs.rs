@@ -24,10 +24,11 @@ impl Asker {
     pub(crate) async fn run(&self, task: &Task) -> Result<Ended, JobError> {
         match (task.stream, &task.what) {
             (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
+            (StreamKey::Service, What::Latest) => self.follow_latest().await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
             // A row that this release does not write.
-            (StreamKey::Service, _) => Ok(Ended::Failed),
+            (StreamKey::Service, _) | (StreamKey::Account(_), What::Latest) => Ok(Ended::Failed),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::{
     Backfill, BackfillSettings, Metrics, Stopped,
     ask::{Asker, JobError, now},
     folded::Folded,
+    latest::Poll,
     schedule::{Ended, Schedule, Task, What},
     sweep::{Due, Sweep},
 };
@@ -41,6 +42,7 @@ pub(crate) struct Loop {
     metrics: Metrics,
     schedule: Schedule,
     sweep: Sweep,
+    latest: Poll,
     running: JoinSet<(Task, Result<Ended, JobError>)>,
     /// Nothing is begun before: the forge said so.
     closed_until: Option<Instant>,
@@ -57,11 +59,13 @@ impl Loop {
                 github,
                 folded: Folded::new(),
                 sweeps: Mutex::new(HashMap::new()),
+                allowance: Mutex::default(),
                 shutdown: CancellationToken::new(),
             }),
             follower,
             schedule: Schedule::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
+            latest: Poll::new(settings.latest_poll),
             settings,
             metrics,
             running: JoinSet::new(),
@@ -100,7 +104,7 @@ impl Loop {
         const IDLE: Duration = Duration::from_secs(60);
         let busy = self.running.len() >= self.settings.concurrency;
         let task = self.schedule.next_at().filter(|_| !busy);
-        let next = task.into_iter().chain(self.sweep.next_at()).min();
+        let next = task.into_iter().chain(self.sweep.next_at()).chain(self.latest.next_at()).min();
         let rest = next.map_or(IDLE, |at| {
             Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0)).min(IDLE)
         });
@@ -117,6 +121,9 @@ impl Loop {
                 }
                 Due::Drop(account) => self.drop_account(account).await?,
             }
+        }
+        if self.latest.next(now_ms) {
+            self.schedule.add(StreamKey::Service, What::Latest, now_ms, now_ms);
         }
         if self.closed_until.is_some_and(|until| until > Instant::now()) {
             return Ok(());

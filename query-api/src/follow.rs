@@ -2,9 +2,9 @@
 
 use std::sync::Weak;
 
-use domain::{EntityKey, RowKey, StreamKey};
+use domain::{EntityKey, RowKey, StreamKey, ViewKey};
 use event_log::Partition;
-use tracing::debug;
+use tracing::{debug, warn};
 use view_store::{Follower, Heard, Hint};
 
 use crate::{
@@ -17,11 +17,21 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
     while let Some(heard) = hints.next().await {
         let Some(window) = window.upgrade() else { return };
         match heard {
-            Heard::Hints(hints) => take_in(&window, &hints),
+            Heard::Hints(hints) => {
+                take_in(&window, &hints);
+                if hints.iter().any(concerns_latest) {
+                    window.compose_latest().await;
+                }
+                window.waiting.wake(hints.iter().filter_map(topic_of));
+            }
             Heard::Missed => {
                 debug!("hints were lost: all that is kept is read again");
                 let folded = hints.folded();
                 window.rows.forget_all();
+                if let Err(error) = window.hidden.load(&*window.store).await {
+                    // Of what was hidden meanwhile the account's own views tell, as always.
+                    warn!(%error, "the hidden ids could not be read again");
+                }
                 for (partition, version) in folded {
                     window.folded.note(Partition(partition), version);
                 }
@@ -38,11 +48,18 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
 fn take_in(window: &Shared, hints: &[Hint]) {
     for hint in hints {
         match hint {
-            Hint::Row { key, version, value } => window.rows.hear(key, *version, value.as_ref()),
+            Hint::Row { key, version, value } => {
+                window.hidden.hear(key, *version, value.as_deref());
+                window.rows.hear(key, *version, value.as_ref());
+            }
             Hint::Folded { partition, version } => window.folded.note(Partition(*partition), *version),
         }
     }
-    window.waiting.wake(hints.iter().filter_map(topic_of));
+}
+
+/// Whether answers about the newest public repositories are made of it.
+fn concerns_latest(hint: &Hint) -> bool {
+    matches!(hint, Hint::Row { key: RowKey::View(StreamKey::Service, _) | RowKey::Hidden(..), .. })
 }
 
 /// Who may be waiting for it.
@@ -52,6 +69,7 @@ fn topic_of(hint: &Hint) -> Option<Topic<'_>> {
         RowKey::Alias(_, login) | RowKey::Entity(StreamKey::Service, EntityKey::Login(_, login)) => {
             Some(Topic::Login(login.as_str().into()))
         }
+        RowKey::View(StreamKey::Service, ViewKey::Latest(_)) => Some(Topic::Latest),
         RowKey::Directory(account)
         | RowKey::RepoName(account, _)
         | RowKey::View(StreamKey::Account(account), _) => Some(Topic::Account(*account)),

@@ -15,6 +15,8 @@ mod commands;
 mod folded;
 mod follow;
 mod gate;
+mod hidden;
+mod latest;
 mod metrics;
 mod page;
 mod pages;
@@ -99,6 +101,8 @@ impl QueryApi {
         // Before the first row is read, so that no change of it goes unheard.
         let follower = deps.hints.follow();
         let window = Arc::new(Window::new(deps, epoch));
+        // After the first hint is listened for, so that no hiding goes unheard.
+        window.hidden.load(&*window.store).await?;
         tokio::spawn(follow::follow(follower, Arc::downgrade(&window)));
         Ok(QueryApi { window })
     }

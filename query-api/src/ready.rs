@@ -75,16 +75,20 @@ pub(crate) struct Damaged;
 impl Ready {
     /// A view as stored.
     pub(crate) fn stored(stored: body::Body, position: Position) -> Self {
-        Self::new(stored.meta, Source::Gzip(stored.gzip), position)
+        Self::new(stored.meta, Source::Gzip(stored.gzip), text(position.to_string()))
     }
 
     /// A payload that was joined from others.
     pub(crate) fn joined(payload: Bytes, meta: Meta, position: Position) -> Self {
-        Self::new(meta, Source::Identity(payload), position)
+        Self::new(meta, Source::Identity(payload), text(position.to_string()))
     }
 
-    fn new(meta: Meta, source: Source, position: Position) -> Self {
-        let text = |text: String| HeaderValue::try_from(text).expect("plain ASCII");
+    /// A payload that was made from views of several accounts; `token` moves with any of them.
+    pub(crate) fn composed(payload: Bytes, meta: Meta, token: HeaderValue) -> Self {
+        Self::new(meta, Source::Identity(payload), token)
+    }
+
+    fn new(meta: Meta, source: Source, position: HeaderValue) -> Self {
         let time = |time: Second| (time > Second(0)).then(|| text(time.to_string()));
         let tagged = |suffix: &str| Representation {
             etag: text(format!("\"{:016x}{suffix}\"", meta.hash)),
@@ -98,7 +102,7 @@ impl Ready {
             gzip: (meta.length >= GZIP_BYTES_MIN).then(|| tagged("-g")),
             as_of: time(meta.as_of),
             checked_at: meta.checked_ms.filter(|at| *at < NEVER).and_then(|at| time(at.to_second())),
-            position: text(position.to_string()),
+            position,
             meta,
         }
     }
@@ -126,6 +130,16 @@ impl Ready {
                 self.other.get_or_init(|| inflate(gzip, self.meta.length)).as_ref().ok_or(Damaged)
             }
         }
+    }
+
+    /// Where in the log it stands.
+    pub(crate) fn position(&self) -> &HeaderValue {
+        &self.position
+    }
+
+    /// Makes the other form of the bytes now.
+    pub(crate) fn prepare(&self) -> Result<(), Damaged> {
+        if self.gzip.is_some() { self.gzip().map(drop) } else { Ok(()) }
     }
 
     fn gzip(&self) -> Result<&Bytes, Damaged> {
@@ -180,6 +194,11 @@ impl Ready {
         headers.insert(&names::COMPLETE, names::complete(self.meta.complete));
         headers
     }
+}
+
+/// A text of ours as a header.
+fn text(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("plain ASCII")
 }
 
 fn inflate(gzip: &[u8], length: u32) -> Option<Bytes> {

@@ -3,7 +3,10 @@
 mod account;
 mod account_repositories;
 mod github_payload;
+mod ping;
+mod repos;
 mod repository;
+mod stats;
 mod version;
 
 use std::sync::Arc;
@@ -28,12 +31,16 @@ pub(crate) fn router(window: &Shared) -> Router {
     let read = |route: MethodRouter<Shared>| route.options(cors::preflight);
     let data = Router::new()
         .route("/githubPayload", read(get(github_payload::get)))
+        .route("/repos", read(get(repos::get)))
+        .route("/stats", read(get(stats::get)))
         .route("/v1/accounts/{login}", read(get(account::get)))
         .route("/v1/accounts/{login}/repos", read(get(account_repositories::get)))
         .route("/v1/repos/{owner}/{name}", read(get(repository::get)))
         .route_layer(gate(Behind::Data));
-    let anything =
-        Router::new().route("/version", read(get(version::get))).route_layer(gate(Behind::Anything));
+    let anything = Router::new()
+        .route("/ping", read(get(ping::get)))
+        .route("/version", read(get(version::get)))
+        .route_layer(gate(Behind::Anything));
     data.merge(anything)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::no_such_path())

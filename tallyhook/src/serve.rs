@@ -41,6 +41,9 @@ use crate::{
 /// Routes by which requests are counted, beside the door's.
 const ROUTES: &[&str] = &[
     "/githubPayload",
+    "/ping",
+    "/repos",
+    "/stats",
     "/v1/accounts/{login}",
     "/v1/accounts/{login}/repos",
     "/v1/repos/{owner}/{name}",
@@ -102,6 +105,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Running, Failure> {
         settings: BackfillSettings {
             concurrency: settings.github_concurrency,
             reconcile: settings.reconcile,
+            latest_poll: latest_poll(settings),
             ..BackfillSettings::default()
         },
     }
@@ -252,6 +256,7 @@ fn query_settings(settings: &Settings) -> QuerySettings {
         track_on_read: settings.track_on_read,
         track_on_read_per_hour: Some(settings.track_on_read_per_hour),
         reconcile: settings.reconcile,
+        latest_poll: latest_poll(settings),
         cache_bytes: settings.cache_bytes,
         api_token: settings.api_token.clone(),
         admin_token: settings.admin_token.clone(),
@@ -264,6 +269,15 @@ fn query_settings(settings: &Settings) -> QuerySettings {
         },
         ..QuerySettings::default()
     }
+}
+
+/// Without a token a forge allows sixty requests an hour, and the newest repositories may take half of them.
+const LATEST_POLL_WITHOUT_TOKEN: Duration = Duration::from_secs(30 * 60);
+
+/// How often the newest public repositories are asked for.
+fn latest_poll(settings: &Settings) -> Option<Duration> {
+    let least = if settings.github_token.is_some() { Duration::ZERO } else { LATEST_POLL_WITHOUT_TOKEN };
+    settings.latest_poll.map(|every| every.max(least))
 }
 
 /// A client of GitHub after the settings.

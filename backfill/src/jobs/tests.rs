@@ -115,6 +115,7 @@ impl Bench {
             github: Client::new(Settings::new(server.uri())).unwrap(),
             folded,
             sweeps: Mutex::new(HashMap::new()),
+            allowance: Mutex::default(),
             shutdown: CancellationToken::new(),
         };
         Bench { server, asker }

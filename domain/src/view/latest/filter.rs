@@ -1,5 +1,7 @@
 //! Which of the newest repositories somebody wants to see.
 
+use std::fmt;
+
 use crate::{
     event::LatestFacts,
     view::latest::{Fragment, Fragments},
@@ -132,6 +134,13 @@ impl Fragments {
     pub fn choose(&self, holds: impl Fn(&Fragment) -> bool) -> Selection {
         let places = self.repositories.iter().enumerate().filter(|(_, fragment)| holds(fragment));
         Selection(places.fold(0, |bits, (place, _)| bits | 1 << place))
+    }
+}
+
+/// As a number in hexadecimal digits.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
     }
 }
 
