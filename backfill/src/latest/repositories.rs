@@ -102,7 +102,7 @@ impl Asker {
         for group in due.chunks(GROUP) {
             let mut learnt = self.begin_learning();
             let moment = learnt.moment.clone();
-            let asks = group.to_vec().into_iter().map(|question| self.languages_of(question, moment.clone()));
+            let asks = group.iter().cloned().map(|question| self.languages_of(question, moment.clone()));
             let mut answers = stream::iter(asks).buffer_unordered(AT_ONCE);
             let mut pause = None;
             while let Some(answer) = answers.next().await {
@@ -127,7 +127,7 @@ impl Asker {
         for group in questions.chunks(GROUP) {
             let mut learnt = self.begin_learning();
             let moment = learnt.moment.clone();
-            let asks = group.to_vec().into_iter().map(|question| self.ask_one(question, moment.clone()));
+            let asks = group.iter().cloned().map(|question| self.ask_one(question, moment.clone()));
             let mut answers = stream::iter(asks).buffer_unordered(AT_ONCE);
             let mut pause = None;
             while let Some(answer) = answers.next().await {

@@ -1,7 +1,5 @@
 //! S4's ten filters, as they stand in a query.
 
-use std::borrow::Cow;
-
 use domain::view::latest::{Filter, Flag};
 use http::Uri;
 
@@ -20,7 +18,10 @@ const FLAGS: [(&str, Flag); 7] = [
     ("has_discussions", Flag::Discussions),
 ];
 
-const TEXTS: [(&str, fn(Filter, &str) -> Filter); 3] =
+/// How a text becomes a part of a filter.
+type Ask = fn(Filter, &str) -> Filter;
+
+const TEXTS: [(&str, Ask); 3] =
     [("name", Filter::name), ("language", Filter::language), ("license", Filter::license)];
 
 /// Reads the filters of a query. Of several values of one filter the first counts, other parameters are passed over,
@@ -48,7 +49,7 @@ pub(crate) fn read(uri: &Uri) -> Result<Filter, Problem> {
     Ok(filter)
 }
 
-fn check(name: &'static str, text: &Cow<'_, str>) -> Result<(), Problem> {
+fn check(name: &'static str, text: &str) -> Result<(), Problem> {
     if text.chars().count() > TEXT_CHARS_MAX {
         return Err(Problem::bad_request(format!("`{name}` has at most {TEXT_CHARS_MAX} letters")));
     }

@@ -137,8 +137,11 @@ fn stats(repositories: &[Value]) -> Value {
             let averages = groups.iter().map(|(key, group)| {
                 let sum: u64 = group.iter().map(|repo| repo[number].as_u64().unwrap()).sum();
                 let count = group.len() as u64;
-                let average =
-                    if sum % count == 0 { json!(sum / count) } else { json!(sum as f64 / count as f64) };
+                let average = if sum.is_multiple_of(count) {
+                    json!(sum / count)
+                } else {
+                    json!(sum as f64 / count as f64)
+                };
                 ((*key).to_owned(), average)
             });
             payload[format!("{name}{by}")] = Value::Object(averages.collect());
