@@ -16,7 +16,7 @@ pub use self::{
 };
 use crate::{
     codec::{self, DecodeError},
-    entity::latest::{Copy, Latest},
+    entity::latest::{Copy, Latest, SHOWN_MAX},
     event::LatestFacts,
     id::{AccountId, RepoId},
     time::{Millis, Second},
@@ -31,7 +31,7 @@ const TAG: u8 = 1;
 pub struct Fragments {
     /// When the list of public repositories was last read to its end, on our clock.
     pub listed_ms: Option<Millis>,
-    /// Newest first; at most [`crate::entity::latest::SHOWN_MAX`].
+    /// Newest first; at most [`SHOWN_MAX`].
     pub repositories: Vec<Fragment>,
 }
 
@@ -140,7 +140,9 @@ impl Fragments {
     /// # Errors
     /// When it was written by a newer release or is damaged.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(TAG, payload)
+        let fragments: Fragments = codec::decode(TAG, payload)?;
+        // A selection has no room for more.
+        if fragments.repositories.len() > SHOWN_MAX { Err(DecodeError::Damaged) } else { Ok(fragments) }
     }
 
     /// The repositories of a selection, newest first.
