@@ -99,6 +99,12 @@ impl Asker {
         if self.allowance().take(budget, std::time::Instant::now()) { Ok(()) } else { Err(Pause::Allowance) }
     }
 
+    /// Whether the list may be looked at once more.
+    fn allow_list(&self) -> Result<(), Pause> {
+        let is_first_for_long = self.allowance().lists(std::time::Instant::now());
+        if is_first_for_long { Ok(()) } else { self.allow() }
+    }
+
     fn allowance(&self) -> std::sync::MutexGuard<'_, Allowance> {
         self.allowance.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 //! never the half that questions about accounts need. They come a hundred a minute on a busy forge, and would else
 //! use up everything.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use github::client::RateBudget;
 
@@ -15,15 +15,28 @@ const BURST: u64 = 2;
 
 const HOUR_S: f64 = 3600.0;
 
+/// However little is left, the list is looked at this often: its answer also tells when there is more.
+const LIST_AT_LEAST: Duration = Duration::from_secs(10 * 60);
+
 /// Requests that may be sent, refilled steadily.
 #[derive(Debug, Default)]
 pub(crate) struct Allowance {
     left: f64,
     /// When `left` was so; `None`: it is full.
     at: Option<Instant>,
+    listed_at: Option<Instant>,
 }
 
 impl Allowance {
+    /// Whether the list may be looked at whatever is left, because it was not for long.
+    pub(crate) fn lists(&mut self, at: Instant) -> bool {
+        let is_due = self.listed_at.is_none_or(|listed| at.duration_since(listed) >= LIST_AT_LEAST);
+        if is_due {
+            self.listed_at = Some(at);
+        }
+        is_due
+    }
+
     /// Takes one; `false` when there is none left. A forge that tells no limit has none.
     pub(crate) fn take(&mut self, budget: Option<RateBudget>, at: Instant) -> bool {
         let Some(budget) = budget else { return true };
@@ -52,8 +65,6 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn budget(limit: u64, remaining: u64) -> Option<RateBudget> {
@@ -86,6 +97,14 @@ mod tests {
         let over =
             budget(60, 0).map(|budget| RateBudget { reset: now().plus(-60_000).to_second(), ..budget });
         assert!(allowance.take(over, Instant::now()), "a new hour has begun");
+    }
+
+    #[test]
+    fn the_list_is_looked_at_now_and_then_whatever_is_left() {
+        let (mut allowance, begun) = (Allowance::default(), Instant::now());
+        assert!(allowance.lists(begun));
+        assert!(!allowance.lists(begun + LIST_AT_LEAST / 2));
+        assert!(allowance.lists(begun + LIST_AT_LEAST));
     }
 
     #[test]

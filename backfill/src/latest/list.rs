@@ -40,7 +40,7 @@ impl Asker {
         let lowest = shown.first().and_then(|id| id.as_github());
         let from = lowest.map_or(latest.floor, |lowest| lowest.saturating_sub(1));
         let mut learnt = self.begin_learning();
-        // Always allowed: it is one request, and tells how much is left.
+        self.allow_list()?;
         let walk = self.walk(&mut learnt, from, PAGES_MAX, None).await?;
         let is_covered = |id: &RepoId| {
             id.as_github().is_some_and(|number| walk.after < number && number <= walk.covered())
@@ -57,6 +57,7 @@ impl Asker {
 
     async fn read_first_list(&self, latest: &Latest) -> Result<(), Pause> {
         if !self.is_searching().await? {
+            self.allow_list()?;
             let mut learnt = self.begin_learning();
             let walk = self.walk(&mut learnt, 0, PAGES_OF_SMALL, None).await?;
             if walk.is_to_the_end {
@@ -69,6 +70,7 @@ impl Asker {
 
     /// From what was newest until now to the end.
     async fn read_on(&self, latest: &Latest, through: u64) -> Result<(), Pause> {
+        self.allow()?;
         let mut learnt = self.begin_learning();
         let walk = self.walk(&mut learnt, latest.newest.max(through), PAGES_MAX, None).await?;
         let (through, is_to_the_end) = (walk.through, walk.is_to_the_end);
@@ -85,6 +87,7 @@ impl Asker {
         let mut step = LOWER_FIRST;
         let mut latest = latest.clone();
         while latest.needs_lower() {
+            self.allow()?;
             let (floor, from) = (latest.floor, latest.floor.saturating_sub(step));
             let mut learnt = self.begin_learning();
             // One page more than the ids can fill.
@@ -113,7 +116,8 @@ impl Asker {
         Ok(())
     }
 
-    /// Follows pages from an id on, at most so many, up to an id if there is one.
+    /// Follows pages from an id on, at most so many, up to an id if there is one. The first page is the caller's to
+    /// be allowed.
     pub(super) async fn walk(
         &self,
         learnt: &mut Learnt,

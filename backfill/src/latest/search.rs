@@ -101,6 +101,7 @@ impl Asker {
                 break;
             }
         }
+        self.allow()?;
         let mut learnt = self.begin_learning();
         let walk = self.walk(&mut learnt, search.low, PAGES_MAX, None).await?;
         let told = Told::to(stream, Vec::new()).cursor(CURSOR.to_owned(), String::new());

@@ -266,18 +266,21 @@ async fn without_a_token_polls_are_rare() {
 async fn the_budget_of_the_accounts_is_left_alone() {
     const LIMIT: u64 = 400;
     let scene = Scene::with(120, LIMIT).await;
-    let is_of_latest = |path: &str| path == "/repositories" || path.starts_with("/repos/");
+    const SHARE: usize = 100;
     let service = scene.setup.serve().await;
     let reader = service.reader();
-    // Lists are asked for in every poll; that nothing else is shows that the share is used up.
-    let used = until(WITHIN, "a share that is used up", async || {
-        let repositories = scene.asked(|path| path.starts_with("/repos/"));
-        let lists = scene.asked(|path| path == "/repositories");
-        if repositories > 0 && lists >= 20 { Ok(repositories) } else { Err((repositories, lists)) }
-    })
+    let asked = || scene.asked(|path| path.starts_with("/repo"));
+    until(
+        WITHIN,
+        "a share that is used up",
+        async || if asked() >= SHARE - 5 { Ok(()) } else { Err(asked()) },
+    )
     .await;
-    assert!((80..=101).contains(&used), "{used} repositories were asked");
-    assert!(scene.asked(is_of_latest) <= 201, "{}", scene.asked(is_of_latest));
+    // Some twenty polls.
+    for _ in 0..3 {
+        scene.forge.next_second().await;
+    }
+    assert!((SHARE - 5..SHARE + 5).contains(&asked()), "{} requests", asked());
     let answer = reader.get("/repos").await.ok();
     assert!(!answer.is_complete() && !ids(&answer).is_empty());
     let newest: Vec<u64> = scene.newest().iter().map(|id| id.0).collect();
