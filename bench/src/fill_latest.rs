@@ -1,4 +1,4 @@
-//! A log that holds the newest hundred public repositories, as backfill would have appended them: about 50 kB as S4
+//! A log that holds the newest hundred public repositories, as backfill would have appended them: about 65 kB as S4
 //! shows them.
 
 use std::path::Path;
