@@ -17,6 +17,7 @@ use view_store::{StoreError, ViewStore};
 
 use crate::{
     folded::{Folded, Snapshot},
+    latest::Allowance,
     rows::{Etag, ReadError, Rows},
 };
 
@@ -32,6 +33,8 @@ pub(crate) struct Asker {
     pub(crate) folded: Folded,
     /// When the sweep of an account began that is not finished yet, on our clock.
     pub(crate) sweeps: Mutex<HashMap<AccountId, Millis>>,
+    /// What the newest public repositories may still cost.
+    pub(crate) allowance: Mutex<Allowance>,
     pub(crate) shutdown: CancellationToken,
 }
 

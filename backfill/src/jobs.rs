@@ -16,7 +16,6 @@ use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Reposito
 use github::client::RepoPath;
 
 use self::bitbucket::Workspace;
-
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},
@@ -36,10 +35,11 @@ impl Asker {
         }
         match (task.stream, &task.what) {
             (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
+            (StreamKey::Service, What::Latest) => self.follow_latest().await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
             // A row that this release does not write.
-            (StreamKey::Service, _) => Ok(Ended::Failed),
+            (StreamKey::Service, _) | (StreamKey::Account(_), What::Latest) => Ok(Ended::Failed),
         }
     }
 

@@ -13,6 +13,7 @@ mod attempt;
 mod folded;
 mod held;
 mod jobs;
+mod latest;
 mod metrics;
 mod plan;
 mod rows;
@@ -46,6 +47,8 @@ pub struct BackfillSettings {
     pub bitbucket_concurrency: usize,
     /// How often everything about an account is asked again; `None`: never.
     pub reconcile: Option<Duration>,
+    /// How often the newest public repositories are asked for; `None`: never.
+    pub latest_poll: Option<Duration>,
     /// How long an account that is kept only because somebody read it is kept without a reader.
     pub unread_max: Duration,
 }
@@ -56,6 +59,7 @@ impl Default for BackfillSettings {
             concurrency: 8,
             bitbucket_concurrency: 8,
             reconcile: Some(Duration::from_secs(24 * 60 * 60)),
+            latest_poll: Some(Duration::from_secs(60)),
             unread_max: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

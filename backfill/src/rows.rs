@@ -3,9 +3,10 @@
 use domain::{
     AccountId, EntityKey, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
-    entity::{account::Account, login::Login, pulls::PullBucket, repository::Repository},
+    entity::{account::Account, latest::Latest, login::Login, pulls::PullBucket, repository::Repository},
     need::Need,
     record,
+    service::LatestFold,
 };
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,11 @@ impl Rows<'_> {
         let key = RowKey::Entity(StreamKey::Service, EntityKey::Login(*forge, login.clone()));
         let row = self.0.get(&key).await?;
         Ok(row.map(|row| Login::decode(&row.value)).transpose()?)
+    }
+
+    pub(crate) async fn latest(self) -> Result<Latest, ReadError> {
+        let row = self.0.get(&LatestFold::key()).await?;
+        Ok(row.map(|row| Latest::decode(&row.value)).transpose()?.unwrap_or_default())
     }
 
     pub(crate) async fn need(self, stream: StreamKey, key: &NeedKey) -> Result<Need, ReadError> {

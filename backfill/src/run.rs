@@ -30,6 +30,7 @@ use crate::{
     ask::{Asker, JobError, now},
     folded::Folded,
     held::Held,
+    latest::Poll,
     schedule::{Ended, Schedule, Task, What},
     sweep::{Due, Sweep},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Loop {
     metrics: Metrics,
     schedule: Schedule,
     sweep: Sweep,
+    latest: Poll,
     running: JoinSet<Result<Ended, JobError>>,
     tasks: HashMap<Id, (Task, AbortHandle)>,
     partitions: watch::Receiver<BTreeSet<u32>>,
@@ -73,11 +75,13 @@ impl Loop {
                 bitbucket: bitbucket.clone(),
                 folded: Folded::default(),
                 sweeps: Mutex::new(HashMap::new()),
+                allowance: Mutex::default(),
                 shutdown: CancellationToken::new(),
             }),
             follower,
             schedule: Schedule::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
+            latest: Poll::new(settings.latest_poll.filter(|_| forge == Forge::GitHub)),
             concurrency: match forge {
                 Forge::GitHub => settings.concurrency,
                 Forge::Bitbucket => settings.bitbucket_concurrency,
@@ -155,6 +159,11 @@ impl Loop {
         self.held.share_of(self.concurrency)
     }
 
+    /// Whether the newest public repositories are this process's to ask for.
+    fn follows_latest(&self) -> bool {
+        self.held.has(StreamKey::Service, &*self.asker.log)
+    }
+
     /// The loops of all forges share one gauge.
     fn tell_pending(&mut self) {
         let pending = i64::try_from(self.schedule.len()).unwrap_or(i64::MAX);
@@ -168,7 +177,8 @@ impl Loop {
         const IDLE: Duration = Duration::from_secs(60);
         let busy = self.running.len() >= self.at_once_max();
         let task = self.schedule.next_at().filter(|_| !busy);
-        let next = task.into_iter().chain(self.sweep.next_at()).min();
+        let poll = self.latest.next_at().filter(|_| self.follows_latest());
+        let next = task.into_iter().chain(self.sweep.next_at()).chain(poll).min();
         let rest = next.map_or(IDLE, |at| {
             Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0)).min(IDLE)
         });
@@ -185,6 +195,9 @@ impl Loop {
                 }
                 Due::Drop(account) => self.drop_account(account).await?,
             }
+        }
+        if self.follows_latest() && self.latest.next(now_ms) {
+            self.schedule.add(StreamKey::Service, What::Latest, now_ms, now_ms);
         }
         if self.closed_until.is_some_and(|until| until > Instant::now()) {
             return Ok(());

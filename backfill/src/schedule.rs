@@ -27,6 +27,8 @@ pub(crate) enum What {
     Need(NeedKey),
     /// Ask about everything, because it was long ago.
     Sweep,
+    /// Ask which public repositories are the newest.
+    Latest,
 }
 
 impl What {
@@ -42,6 +44,7 @@ impl What {
             What::Need(NeedKey::Languages(_)) => 6,
             What::Need(NeedKey::Everything) => 7,
             What::Sweep => 8,
+            What::Latest => 9,
         }
     }
 }
@@ -160,7 +163,7 @@ impl Schedule {
         self.running.remove(task);
         let Some(queue) = self.queues.get_mut(&task.stream) else { return };
         let Some(entry) = queue.take(&task.what) else { return };
-        if task.what == What::Sweep && ended == Ended::Answered {
+        if matches!(task.what, What::Sweep | What::Latest) && ended == Ended::Answered {
             self.size -= 1;
             self.take_turn(task.stream, now);
             return;

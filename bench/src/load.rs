@@ -56,6 +56,11 @@ pub(crate) enum Work {
         headers: Vec<(String, String)>,
         status: u16,
     },
+    /// Each of these in turn, from another place for each connection.
+    GetEach {
+        paths: Vec<String>,
+        status: u16,
+    },
     /// Redis' GET of a key.
     RedisGet {
         key: String,

@@ -18,6 +18,7 @@ mod contest;
 mod delivery;
 mod drive;
 mod fill;
+mod fill_latest;
 mod instructions;
 mod load;
 mod machine;
@@ -52,6 +53,9 @@ enum Call {
     /// Makes the log of a data folder; shapes as JSON.
     #[command(hide = true)]
     Fill { folder: PathBuf, shapes: String },
+    /// Makes the log of a data folder that holds the newest public repositories.
+    #[command(hide = true)]
+    FillLatest { folder: PathBuf },
     /// Appends deliveries to that log; which, as JSON.
     #[command(hide = true)]
     Deliver { folder: PathBuf, history: String },
@@ -109,6 +113,10 @@ fn main() -> anyhow::Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             println!("{}", runtime.block_on(fill::fill_folder(&folder, &shapes))?);
             Ok(())
+        }
+        Call::FillLatest { folder } => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(fill_latest::fill_latest(&folder))
         }
         Call::Deliver { folder, history } => {
             let history: fill::History = serde_json::from_str(&history)?;

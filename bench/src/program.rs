@@ -33,8 +33,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it on a folder and waits until it is ready.
-    pub(crate) fn start(cores: Cores, program: &Path, folder: &Path) -> anyhow::Result<Self> {
+    /// Starts it on a folder and waits until it is ready; `latest_poll` is how often it asks for the newest public
+    /// repositories.
+    pub(crate) fn start(
+        cores: Cores,
+        program: &Path,
+        folder: &Path,
+        latest_poll: &str,
+    ) -> anyhow::Result<Self> {
         let (api, ops) = (free_address()?, free_address()?);
         let said: PathBuf = folder.join("bench-output");
         let mut command = cores.command(Core::Server, program);
@@ -51,6 +57,7 @@ impl Program {
             .env("TALLYHOOK_DATA_DIR", folder)
             .env("TALLYHOOK_WEBHOOK_SECRET", SECRET)
             .env("TALLYHOOK_GITHUB_API_URL", NO_FORGE)
+            .env("TALLYHOOK_LATEST_POLL", latest_poll)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .stderr(File::create(&said)?);

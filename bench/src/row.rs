@@ -3,6 +3,7 @@
 mod ack;
 mod alone;
 mod growth;
+mod latest;
 mod memory;
 mod others;
 mod read;
@@ -36,6 +37,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "sync", about: "appends without HTTP: our log and a plain file", measure: sync::measure },
     Row { name: "read", about: "GETs of 5 kB and less from memory", measure: read::small },
     Row { name: "read-large", about: "GETs of 50 kB from memory", measure: read::large },
+    Row { name: "latest", about: "S4's newest repositories, whole, from memory", measure: latest::whole },
+    Row { name: "latest-filters", about: "the same, filtered in 200 ways", measure: latest::filters },
     Row {
         name: "visible",
         about: "from a delivery to the first GET that shows it",

@@ -144,9 +144,24 @@ impl Bench {
         Ok(process::converse(&mut command, "")?.trim().parse()?)
     }
 
+    /// A data folder with the newest public repositories.
+    pub(crate) fn filled_latest(&self) -> anyhow::Result<TempDir> {
+        let folder = self.folder()?;
+        let mut command = self.cores.command(Core::Any, &self.own);
+        command.arg("fill-latest").arg(folder.path());
+        process::converse(&mut command, "")?;
+        Ok(folder)
+    }
+
     /// The program, ready, on this folder.
     pub(crate) fn program(&self, folder: &Path) -> anyhow::Result<Program> {
-        Program::start(self.cores, &self.program, folder)
+        Program::start(self.cores, &self.program, folder, "off")
+    }
+
+    /// The same; it shows the newest public repositories, and asks for them so rarely that nothing is asked while
+    /// something is measured.
+    pub(crate) fn program_following(&self, folder: &Path) -> anyhow::Result<Program> {
+        Program::start(self.cores, &self.program, folder, "365d")
     }
 
     /// Runs the load generator.

@@ -12,6 +12,7 @@ pub mod door;
 pub mod doubt;
 pub mod gauge;
 pub mod languages;
+pub mod latest;
 pub mod login;
 pub mod pulls;
 pub mod repository;

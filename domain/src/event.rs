@@ -3,8 +3,11 @@
 //! `github::translate` makes events from deliveries, [`crate::snapshot`] from answers, [`crate::command`]
 //! from commands. Nothing here names a payload field or a row.
 
+mod latest;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
 use crate::{
     commit::CommitId,
     id::{AccountId, Forge, RepoId},
@@ -198,6 +201,9 @@ pub enum Event<'a> {
         /// The account.
         account: Option<AccountId>,
     },
+
+    /// What the forge said of its newest public repositories; `Service` stream.
+    Latest(Box<LatestReading>),
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.

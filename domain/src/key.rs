@@ -104,6 +104,8 @@ pub enum EntityKey {
     Login(Forge, String),
     /// The times at which our door opened; `Service` stream only.
     Door,
+    /// The newest public repositories of a forge; `Service` stream only.
+    Latest(Forge),
 }
 
 /// A set whose members have rows of their own.
@@ -126,6 +128,8 @@ pub enum ViewKey {
     Repository(RepoId),
     /// What the account adds to `/health-check`.
     Summary,
+    /// S4's newest public repositories, as fragments; `Service` stream only.
+    Latest(Forge),
 }
 
 /// Something that a forge must be asked, within a stream.

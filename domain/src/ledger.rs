@@ -78,6 +78,8 @@ struct DirtyAccount {
     touched_at: Option<Version>,
     /// The first record whose change its views do not show yet.
     since: Option<Version>,
+    /// Whether a row that hides, or no longer hides, was written: the summary says by its version that it knows.
+    hidden: bool,
     /// Names whose rows may have changed.
     names: BTreeSet<String>,
     /// Its own needs that any record since changed.

@@ -1,5 +1,9 @@
-//! The `Service` stream: what belongs to no account. Its rows stand alone, so each is folded by itself.
+//! The `Service` stream: what belongs to no account. Its rows stand alone, so each is folded by itself; only the
+//! newest public repositories are one large thing, and are kept at hand while a batch is folded ([`LatestFold`]).
 
+mod latest;
+
+pub use self::latest::LatestFold;
 use crate::{
     codec::DecodeError,
     directory::Alias,

@@ -7,6 +7,7 @@ pub mod account;
 pub mod body;
 pub mod freshness;
 pub mod index;
+pub mod latest;
 pub mod payload;
 pub mod repository;
 pub mod summary;

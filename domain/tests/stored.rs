@@ -18,15 +18,17 @@ use domain::{
         doubt::Doubt,
         gauge::Gauge,
         languages::{Due, Languages},
+        latest::{self, Copy, CopyAnswer, Latest, Moment, Said},
         login::{Found, Login},
         pulls::{PullBucket, PullTotals, PullsCounted},
         repository::{Facts, HtmlUrl, Repository},
         visibility::{Hidden, Visibility},
     },
-    event::{HiddenWhy, PullState, TrackedBy},
+    event::{HiddenWhy, LatestFacts, LatestFeatures, PullState, TrackedBy},
     need::Need,
     view::{
         body::{Body, Meta, Stored},
+        latest::Fragments,
         summary::{StoredSummary, Summary},
     },
 };
@@ -162,6 +164,43 @@ fn pulls() -> PullBucket {
     bucket
 }
 
+fn latest() -> Latest {
+    let facts = LatestFacts {
+        id: RepoId::github(3),
+        owner_id: Some(AccountId::github(4)),
+        owner: "octocat".into(),
+        name: "hello".into(),
+        html_url: "https://forge.test/octocat/hello".into(),
+        languages_url: "https://api.forge.test/languages".into(),
+        description: Some("greets".into()),
+        created_at: Some(Second(5)),
+        updated_at: Some(Second(6)),
+        pushed_at: None,
+        size: Some(7),
+        language: Some("C".into()),
+        license: None,
+        forks: Some(8),
+        open_issues: Some(9),
+        watchers: None,
+        features: LatestFeatures { allow_forking: true, pages: true, ..LatestFeatures::default() },
+    };
+    let at = || Moment(version(10), Second(11));
+    let here = CopyAnswer::Here { facts: Box::new(facts), etag: Some("W/1".into()) };
+    let said = |answer| Some(Said { at: at(), checked_ms: Millis(12), answer });
+    let languages = latest::Languages { at: at(), bytes: Some(BTreeMap::from([("C".into(), 13)])) };
+    let copy = |said, languages| Copy { full_name: "octocat/hello".into(), said, languages };
+    Latest {
+        newest: 1,
+        floor: 2,
+        listed_ms: Some(Millis(14)),
+        repositories: BTreeMap::from([
+            (RepoId::github(3), copy(said(here), Some(languages))),
+            (RepoId::github(15), copy(said(CopyAnswer::Gone), None)),
+            (RepoId::github(16), copy(None, None)),
+        ]),
+    }
+}
+
 /// Rows as they were written by every release so far; `check` also reads them back.
 struct Frozen(Vec<String>);
 
@@ -256,6 +295,8 @@ fn stored_rows_are_frozen_and_read_back() {
     frozen.check("summary", &[summary], StoredSummary::encode, StoredSummary::decode);
     let active = |value: &Active| value.row(0, Epoch::FIRST).value.to_vec();
     frozen.check("active", &[Active { generation: 2 }], active, Active::decode);
+    frozen.check("latest", &[latest()], Latest::encode, Latest::decode);
+    frozen.check("fragments", &[Fragments::of(&latest())], Fragments::encode, Fragments::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

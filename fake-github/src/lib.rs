@@ -49,8 +49,8 @@ pub use clock::Clock;
 pub use fake::{FakeConfig, FakeGithub};
 pub use hooks::{Delivery, Outcome};
 pub use model::{
-    AccountId, AccountKind, AccountTruth, Action, Audience, ContentType, Emitted, HookId, HookTarget, Kind,
-    LICENSES, Lag, License, Life, NewCommits, NewHook, NewRepository, PullCounts, Refused, RepoId, RepoTruth,
-    Second, Sha, Step, Urls, Visibility, Weights, World,
+    AccountId, AccountKind, AccountTruth, Action, Audience, ContentType, Emitted, Features, HookId,
+    HookTarget, Kind, LICENSES, Lag, License, Life, NewCommits, NewHook, NewRepository, PullCounts, Refused,
+    RepoId, RepoTruth, Second, Sha, Step, Urls, Visibility, Weights, World,
 };
 pub use server::RequestRecord;

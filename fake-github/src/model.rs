@@ -38,7 +38,7 @@ pub use license::{LICENSES, License};
 pub use life::{Kind, Life, Step, Weights};
 pub use pull::PullCounts;
 pub use refused::Refused;
-pub use repository::Visibility;
+pub use repository::{Features, Visibility};
 pub use second::Second;
 pub use sha::Sha;
 pub use truth::{AccountTruth, RepoTruth};

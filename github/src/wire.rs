@@ -13,6 +13,8 @@ mod account;
 mod changes;
 mod list;
 mod payload;
+#[cfg(feature = "client")]
+mod public_repository;
 mod pull;
 mod push;
 mod repository;
@@ -23,8 +25,10 @@ pub(crate) use account::{Account, Installation};
 pub(crate) use changes::Changes;
 pub(crate) use list::List;
 #[cfg(feature = "client")]
-pub(crate) use list::read_array;
+pub(crate) use list::{read_array, read_list};
 pub(crate) use payload::Payload;
+#[cfg(feature = "client")]
+pub(crate) use public_repository::PublicRepository;
 pub(crate) use pull::{PullRequest, PullTold};
 pub(crate) use push::Commits;
 pub(crate) use repository::Repository;

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{
-    AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version, record::COPIED_VERSION, service,
+    AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version,
+    codec::DecodeError,
+    record::COPIED_VERSION,
+    service::{self, LatestFold},
 };
 use event_log::{Position, Record};
 use tokio_util::sync::CancellationToken;
@@ -75,6 +78,7 @@ impl Folder<'_> {
     ) -> Result<Result<Folded, Poisoned>, Stopped> {
         let mut folded = Folded::default();
         let mut service_rows = HashMap::new();
+        let mut latest = None;
         for (position, record) in records {
             let version = version_of(record, *position, self.epoch);
             folded.last.insert(position.partition.0, version);
@@ -93,6 +97,9 @@ impl Folder<'_> {
             match record.stream {
                 StreamKey::Service => {
                     self.fold_service(&said, &mut service_rows, &mut folded).await?;
+                    if let Err(reason) = self.fold_latest(&said, &mut latest).await? {
+                        return Ok(Err(Poisoned(*position, reason)));
+                    }
                 }
                 StreamKey::Account(account) => {
                     self.working_set.load(account, self.store, self.shutdown).await?;
@@ -105,6 +112,8 @@ impl Folder<'_> {
             }
             self.metrics.projected.with_label_values(&[said.result]).inc();
         }
+        // Once for all records of the batch: rendering takes longer than folding.
+        folded.rows.extend(latest.iter().flat_map(LatestFold::rows));
         Ok(Ok(folded))
     }
 
@@ -135,8 +144,8 @@ impl Folder<'_> {
                 Some(row) => Some(row.clone()),
                 None => until_done("reading a row", self.shutdown, || self.store.get(&key)).await?,
             };
-            let rows = service::evolve(row.as_ref(), &said.stamp, event)
-                .map_err(|error| Stopped(format!("a row of the service cannot be read: {error}")))?;
+            let rows =
+                service::evolve(row.as_ref(), &said.stamp, event).map_err(|error| unreadable(&error))?;
             for row in rows {
                 if row.key == key {
                     known.insert(key.clone(), row.clone());
@@ -145,6 +154,30 @@ impl Folder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The newest public repositories, which are read once for a batch.
+    async fn fold_latest(
+        &mut self,
+        said: &Said<'_>,
+        fold: &mut Option<LatestFold>,
+    ) -> Result<Result<(), Unfoldable>, Stopped> {
+        for event in &said.events {
+            let Event::Latest(reading) = event else { continue };
+            let mut latest = match fold.take() {
+                Some(latest) => latest,
+                None => {
+                    let key = LatestFold::key();
+                    let row = until_done("reading a row", self.shutdown, || self.store.get(&key)).await?;
+                    LatestFold::load(row.as_ref()).map_err(|error| unreadable(&error))?
+                }
+            };
+            if let Err(reason) = fold::guarded(|| latest.evolve(reading, &said.stamp)) {
+                return Ok(Err(reason));
+            }
+            *fold = Some(latest);
+        }
+        Ok(Ok(()))
     }
 
     /// Keeps the reason; the body stays in the log, and the account is asked about as a whole.
@@ -174,6 +207,10 @@ impl Folder<'_> {
         }
         Ok(())
     }
+}
+
+fn unreadable(error: &DecodeError) -> Stopped {
+    Stopped(format!("a row of the service cannot be read: {error}"))
 }
 
 /// The version under which a record is folded.

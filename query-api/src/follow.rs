@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use domain::{EntityKey, RowKey, StreamKey, record::ATTEMPT_CURSOR};
+use domain::{EntityKey, RowKey, StreamKey, ViewKey, record::ATTEMPT_CURSOR};
 use tracing::{debug, warn};
 use view_store::{Follower, Heard, Hint};
 
@@ -16,7 +16,14 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
     while let Some(heard) = hints.next().await {
         let Some(window) = window.upgrade() else { return };
         match heard {
-            Heard::Hints(hints) => take_in(&window, &hints),
+            Heard::Hints(hints) => {
+                take_in(&window, &hints);
+                window.hidden.read_unread(&*window.store).await;
+                if hints.iter().any(concerns_latest) {
+                    window.compose_latest().await;
+                }
+                window.waiting.wake(hints.iter().filter_map(topic_of));
+            }
             Heard::Missed => {
                 debug!("hints were lost: all that is kept is read again");
                 let folded = hints.folded();
@@ -48,7 +55,11 @@ fn take_in(window: &Shared, hints: &[Hint]) {
             Hint::Folded { partition, version } => window.folded.note(*partition, *version),
         }
     }
-    window.waiting.wake(hints.iter().filter_map(topic_of));
+}
+
+/// Whether answers about the newest public repositories are made of it.
+fn concerns_latest(hint: &Hint) -> bool {
+    matches!(hint, Hint::Row { key: RowKey::View(StreamKey::Service, _) | RowKey::Hidden(..), .. })
 }
 
 /// Who may be waiting for it.
@@ -58,6 +69,7 @@ fn topic_of(hint: &Hint) -> Option<Topic<'_>> {
         RowKey::Alias(_, login) | RowKey::Entity(StreamKey::Service, EntityKey::Login(_, login)) => {
             Some(Topic::Login(login.as_str().into()))
         }
+        RowKey::View(StreamKey::Service, ViewKey::Latest(_)) => Some(Topic::Latest),
         RowKey::Directory(account)
         | RowKey::RepoName(account, _)
         | RowKey::View(StreamKey::Account(account), _) => Some(Topic::Account(*account)),

@@ -16,6 +16,7 @@ mod folded;
 mod follow;
 mod gate;
 mod hidden;
+mod latest;
 mod metrics;
 mod openapi;
 mod page;

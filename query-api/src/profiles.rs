@@ -120,7 +120,7 @@ impl Window {
             return Err(Refusal::ForgeFails(name.forge));
         }
         match self.find_at(name.forge, name.typed, Wanted::Account(ViewKey::Summary)).await {
-            Ok(Found::Shown(shown)) if self.hidden.hides(shown.account) => Ok(Profile::Missing),
+            Ok(Found::Shown(shown)) if self.hidden.look().hides(shown.account) => Ok(Profile::Missing),
             Ok(Found::Shown(shown)) => {
                 let is_failing = self.is_failing(StreamKey::Account(shown.account), ATTEMPT_CURSOR).await?;
                 Ok(Profile::Known { shown, is_failing })

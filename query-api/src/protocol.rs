@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod conditional;
 pub(crate) mod cors;
 pub(crate) mod encoding;
+pub(crate) mod latest_filter;
 pub(crate) mod link;
 pub(crate) mod names;
 pub(crate) mod path;

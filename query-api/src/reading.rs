@@ -272,7 +272,7 @@ impl Window {
 
     /// Whether a row holds a view, and one that was not overtaken by a hiding.
     fn may_show(&self, account: AccountId, row: &CachedRow) -> bool {
-        let is_summary = row.summary().is_some() && !self.hidden.outdates(account, row.version);
+        let is_summary = row.summary().is_some() && !self.hidden.look().outdates(account, row.version);
         is_summary || row.view().is_some()
     }
 

@@ -132,6 +132,16 @@ impl Ready {
         }
     }
 
+    /// Where in the log it stands.
+    pub(crate) fn position(&self) -> &HeaderValue {
+        &self.position
+    }
+
+    /// Makes the other form of the bytes now.
+    pub(crate) fn prepare(&self) -> Result<(), Damaged> {
+        if self.gzip.is_some() { self.gzip().map(drop) } else { Ok(()) }
+    }
+
     fn gzip(&self) -> Result<&Bytes, Damaged> {
         match &self.source {
             Source::Gzip(gzip) => Ok(gzip),

@@ -5,7 +5,10 @@ mod account_repositories;
 mod from_git_test;
 mod github_payload;
 mod health_check;
+mod ping;
+mod repos;
 mod repository;
+mod stats;
 mod version;
 
 use std::sync::Arc;
@@ -41,6 +44,8 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(github_payload::get)))
         .routes(read(routes!(health_check::get)))
         .routes(read(routes!(from_git_test::get)))
+        .routes(read(routes!(repos::get)))
+        .routes(read(routes!(stats::get)))
         .routes(read(routes!(account::get)))
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))
@@ -48,7 +53,7 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
 
 /// What anybody may know, with its description.
 pub(crate) fn anything() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(read(routes!(version::get)))
+    OpenApiRouter::new().routes(read(routes!(ping::get))).routes(read(routes!(version::get)))
 }
 
 /// Routes that other origins may read too.

@@ -18,6 +18,8 @@ pub struct QuerySettings {
     /// The sweep interval; what was checked longer ago than twice this is not called complete. `None`: there
     /// is no sweep, and age alone says nothing.
     pub reconcile: Option<Duration>,
+    /// How often the newest public repositories are asked for; `None`: they are not followed, and not shown.
+    pub latest_poll: Option<Duration>,
     /// Ready bytes kept in memory.
     pub cache_bytes: usize,
     /// How long a kept row is trusted without looking at the store again. `None` where hints come from this
@@ -57,6 +59,7 @@ impl Default for QuerySettings {
             track_on_read: true,
             track_on_read_per_hour: Some(600),
             reconcile: Some(Duration::from_secs(24 * 60 * 60)),
+            latest_poll: Some(Duration::from_secs(60)),
             cache_bytes: 256 * 1024 * 1024,
             cache_age_max: None,
             first_read_wait: Duration::from_secs(2),

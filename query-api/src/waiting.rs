@@ -21,6 +21,8 @@ pub(crate) enum Topic<'a> {
     Login(Cow<'a, str>),
     /// News of an account: its state, a name, a view.
     Account(AccountId),
+    /// News of the newest public repositories.
+    Latest,
 }
 
 /// The room.

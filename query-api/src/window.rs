@@ -16,6 +16,7 @@ use crate::{
     commands::Commands,
     folded::FoldedPositions,
     hidden::HiddenIds,
+    latest::{self, LatestAnswers},
     pages::Pages,
     protocol::{cors::Cors, names, problem::Problem, quota::Limit, token::Token},
     readers::Readers,
@@ -30,8 +31,11 @@ pub(crate) type Shared = Arc<Window>;
 /// The part of the cache's bytes that joined list pages get; the rest is for rows.
 const PAGES_SHARE: usize = 8;
 
+/// The same for filtered answers about the newest public repositories.
+const LATEST_SHARE: usize = 16;
+
 /// A check is out of date after this many sweep intervals (design §6).
-const SWEEPS_TO_STALE: i64 = 2;
+pub(crate) const SWEEPS_TO_STALE: i64 = 2;
 
 /// What all routes share.
 pub(crate) struct Window {
@@ -40,6 +44,8 @@ pub(crate) struct Window {
     pub(crate) rows: Rows,
     pub(crate) pages: Pages,
     pub(crate) hidden: HiddenIds,
+    pub(crate) latest: LatestAnswers,
+    pub(crate) latest_key: RowKey,
     pub(crate) waiting: WaitingRoom,
     pub(crate) folded: FoldedPositions,
     pub(crate) commands: Commands,
@@ -64,7 +70,8 @@ impl Window {
     pub(crate) fn new(deps: QueryDeps, epoch: Epoch) -> Self {
         let QueryDeps { log, store, hints: _, clock, planner, settings, metrics } = deps;
         let pages_bytes = settings.cache_bytes / PAGES_SHARE;
-        let rows_bytes = settings.cache_bytes - pages_bytes;
+        let latest_bytes = settings.cache_bytes / LATEST_SHARE;
+        let rows_bytes = settings.cache_bytes - pages_bytes - latest_bytes;
         let cors = Cors::new(&settings.cors_origins);
         let mut shared_headers = cors.shared();
         shared_headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -80,6 +87,8 @@ impl Window {
             ),
             pages: Pages::new(pages_bytes),
             hidden: HiddenIds::default(),
+            latest: LatestAnswers::new(latest_bytes),
+            latest_key: latest::key(),
             waiting: WaitingRoom::new(metrics.waiting.clone()),
             folded: FoldedPositions::default(),
             tracking: Tracking::new(commands.clone(), &settings, metrics.tracked_on_read),
@@ -99,6 +108,11 @@ impl Window {
             planner,
             settings,
         }
+    }
+
+    /// Headers of every answer with data.
+    pub(crate) fn shared_headers(&self) -> &HeaderMap {
+        &self.shared_headers
     }
 
     /// The time on our clock.

@@ -181,6 +181,7 @@ fn listen(
             concurrency: settings.github_concurrency,
             bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
+            latest_poll: latest_poll(settings),
             ..BackfillSettings::default()
         },
         partitions: progress.current(),
@@ -249,6 +250,15 @@ impl Running {
         self.ports.close().await;
         info!("ended in order");
     }
+}
+
+/// Without a token a forge allows sixty requests an hour, and the newest repositories may take half of them.
+const LATEST_POLL_WITHOUT_TOKEN: Duration = Duration::from_secs(30 * 60);
+
+/// How often the newest public repositories are asked for.
+fn latest_poll(settings: &Settings) -> Option<Duration> {
+    let least = if settings.github_token.is_some() { Duration::ZERO } else { LATEST_POLL_WITHOUT_TOKEN };
+    settings.latest_poll.map(|every| every.max(least))
 }
 
 /// A client of GitHub after the settings.

@@ -58,7 +58,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "bitbucket",
         about: "its JSON, its client against the fake, and the fake itself",
-        packages: &["bitbucket", "fake-bitbucket"],
+        work: Work::Tests(&["bitbucket", "fake-bitbucket"]),
         minutes: 1,
     },
     Suite {

@@ -54,8 +54,8 @@ impl Asker {
             What::Need(NeedKey::Profile) => self.ask_workspace(workspace).await,
             What::Need(NeedKey::Repositories) => self.list_workspace(workspace).await,
             What::Need(NeedKey::Repository(repo)) => self.ask_watched(workspace, *repo).await,
-            // A row that this release does not write.
-            What::Need(_) => Ok(Ended::Failed),
+            // Bitbucket is never asked for these; a row that says so is none of this release.
+            What::Need(_) | What::Latest => Ok(Ended::Failed),
         }
     }
 

@@ -117,6 +117,7 @@ impl Bench {
                 .unwrap(),
             folded,
             sweeps: Mutex::new(HashMap::new()),
+            allowance: Mutex::default(),
             shutdown: CancellationToken::new(),
         };
         Bench { server, asker }

@@ -118,6 +118,10 @@ impl Connection {
     async fn exchange(&mut self) -> anyhow::Result<bool> {
         Ok(match &mut self.requests {
             Requests::Same { request, status } => self.wire.http(request).await?.status == *status,
+            Requests::Each { requests, turn, status } => {
+                *turn = (*turn + 1) % requests.len();
+                self.wire.http(&requests[*turn]).await?.status == *status
+            }
             Requests::Redis { command } => self.wire.redis(command).await?,
             Requests::Deliveries(deliveries) => {
                 let (request, _, _) = deliveries.next();

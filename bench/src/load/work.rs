@@ -8,6 +8,7 @@ use crate::{delivery::Template, shape::Place};
 /// The requests of one connection.
 pub(super) enum Requests {
     Same { request: Vec<u8>, status: u16 },
+    Each { requests: Vec<Vec<u8>>, turn: usize, status: u16 },
     Redis { command: Vec<u8> },
     Deliveries(Box<Deliverer>),
 }
@@ -31,6 +32,11 @@ impl Requests {
         Ok(match &spec.work {
             Work::Get { path, headers, status } => {
                 Requests::Same { request: get(path, headers), status: *status }
+            }
+            Work::GetEach { paths, status } => {
+                let requests = paths.iter().map(|path| get(path, &[])).collect();
+                // Neighbours begin far from one another.
+                Requests::Each { requests, turn: connection * 7, status: *status }
             }
             Work::RedisGet { key } => {
                 let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len());

@@ -63,7 +63,7 @@ impl Form {
 }
 
 /// A page of the program, and all who serve the same bytes.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     bench: &'a Bench,
     program: Program,
     page: String,
@@ -76,7 +76,7 @@ struct Table<'a> {
 }
 
 pub(super) fn small(bench: &Bench) -> anyhow::Result<String> {
-    let mut figures = compare(bench, SMALL)?;
+    let mut figures = compare(bench, &Table::filled(bench, SMALL)?)?;
     let (folder, _) = bench.filled(&[Shape::new(1, 20, 20, 10)])?;
     let program = bench.program(folder.path())?;
     let mut outcomes = Vec::new();
@@ -97,11 +97,11 @@ pub(super) fn small(bench: &Bench) -> anyhow::Result<String> {
 }
 
 pub(super) fn large(bench: &Bench) -> anyhow::Result<String> {
-    compare(bench, LARGE)
+    compare(bench, &Table::filled(bench, LARGE)?)
 }
 
-fn compare(bench: &Bench, repositories: u32) -> anyhow::Result<String> {
-    let table = Table::lay(bench, repositories)?;
+/// A page beside those who serve the same bytes.
+pub(super) fn compare(bench: &Bench, table: &Table<'_>) -> anyhow::Result<String> {
     let mut figures = String::new();
     let mut plain = None;
     for form in Form::ALL {
@@ -123,7 +123,7 @@ fn compare(bench: &Bench, repositories: u32) -> anyhow::Result<String> {
     Ok(figures)
 }
 
-fn get(
+pub(super) fn get(
     bench: &Bench,
     address: SocketAddr,
     path: &str,
@@ -142,7 +142,7 @@ fn get(
 }
 
 /// A page once it may call itself complete: that our door is open is a record too, and must be folded first.
-fn complete(address: SocketAddr, page: &str) -> anyhow::Result<(String, Vec<u8>)> {
+pub(super) fn complete(address: SocketAddr, page: &str) -> anyhow::Result<(String, Vec<u8>)> {
     let begun = Instant::now();
     loop {
         let (status, head, body) = get_with(address, page, "")?;
@@ -164,10 +164,20 @@ fn if_none_match(etag: &str) -> (String, String) {
 }
 
 impl<'a> Table<'a> {
-    fn lay(bench: &'a Bench, repositories: u32) -> anyhow::Result<Self> {
+    /// The payload of an account with so many repositories.
+    fn filled(bench: &'a Bench, repositories: u32) -> anyhow::Result<Self> {
         let (data, _) = bench.filled(&[Shape::new(1, 1, repositories, 10)])?;
         let program = bench.program(data.path())?;
-        let page = format!("/githubPayload?user={}", login(1));
+        Self::lay(bench, data, program, format!("/githubPayload?user={}", login(1)))
+    }
+
+    /// A page of a program that runs on this folder.
+    pub(super) fn lay(
+        bench: &'a Bench,
+        data: TempDir,
+        program: Program,
+        page: String,
+    ) -> anyhow::Result<Self> {
         let (head, plain) = complete(program.api, &page)?;
         let (_, gzip_head, gzip) = get_with(program.api, &page, "Accept-Encoding: gzip\r\n")?;
         let folder = bench.folder()?;

@@ -194,6 +194,10 @@ impl EntityKey {
                 write_name(out, *forge, login);
             }
             EntityKey::Door => out.push(3),
+            EntityKey::Latest(forge) => {
+                out.push(8);
+                write_name(out, *forge, "");
+            }
         }
     }
 
@@ -203,6 +207,7 @@ impl EntityKey {
             (1, rest) => whole_repo(rest).map(EntityKey::Repository),
             (2, rest) => read_name(rest).map(|(forge, login)| EntityKey::Login(forge, login)),
             (3, []) => Some(EntityKey::Door),
+            (8, rest) => whole_forge(rest).map(EntityKey::Latest),
             _ => None,
         }
     }
@@ -231,6 +236,10 @@ impl ViewKey {
                 repo.write_key(out);
             }
             ViewKey::Summary => out.push(4),
+            ViewKey::Latest(forge) => {
+                out.push(8);
+                write_name(out, forge, "");
+            }
         }
     }
 
@@ -241,6 +250,7 @@ impl ViewKey {
             (2, []) => Some(ViewKey::RepositoryIndex),
             (3, rest) => whole_repo(rest).map(ViewKey::Repository),
             (4, []) => Some(ViewKey::Summary),
+            (8, rest) => whole_forge(rest).map(ViewKey::Latest),
             _ => None,
         }
     }
@@ -308,6 +318,10 @@ fn read_name(bytes: &[u8]) -> Option<(Forge, String)> {
     Some((forge, text(name)?))
 }
 
+fn whole_forge(bytes: &[u8]) -> Option<Forge> {
+    read_name(bytes).filter(|(_, name)| name.is_empty()).map(|(forge, _)| forge)
+}
+
 fn whole_repo(bytes: &[u8]) -> Option<RepoId> {
     match RepoId::read_key(bytes)? {
         (repo, []) => Some(repo),
@@ -333,6 +347,7 @@ mod tests {
             RowKey::Entity(stream, EntityKey::Repository(repo)),
             RowKey::Entity(StreamKey::Service, EntityKey::Login(Forge::GitHub, "octocat".into())),
             RowKey::Entity(StreamKey::Service, EntityKey::Door),
+            RowKey::Entity(StreamKey::Service, EntityKey::Latest(Forge::GitHub)),
             RowKey::Member {
                 stream,
                 set: MemberSet::Pulls,
@@ -346,6 +361,7 @@ mod tests {
             RowKey::View(stream, ViewKey::RepositoryIndex),
             RowKey::View(stream, ViewKey::Repository(repo)),
             RowKey::View(stream, ViewKey::Summary),
+            RowKey::View(StreamKey::Service, ViewKey::Latest(Forge::GitHub)),
             RowKey::RepoName(account, "hello-world".into()),
             RowKey::Directory(account),
             RowKey::Need(StreamKey::Service, NeedKey::Login(Forge::Bitbucket, "team".into())),

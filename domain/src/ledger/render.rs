@@ -115,6 +115,7 @@ impl Ledger {
         let names = self.names.update(id, &cell.repo);
         if write_hidden {
             rows.push(self.hidden_row(Some(id), touched_at, is_hidden));
+            self.dirty.hidden = true;
         }
         let names = if dirty.replayed { self.names.of(id) } else { names };
         self.dirty.names.extend(names);
@@ -189,6 +190,7 @@ impl Ledger {
         let is_hidden = self.account.hidden.is_some();
         if self.is_hidden_written != is_hidden || replayed {
             rows.push(self.hidden_row(None, touched_at, is_hidden));
+            self.dirty.hidden = true;
             self.is_hidden_written = is_hidden;
         }
 
@@ -224,7 +226,8 @@ impl Ledger {
         let hash = Some(view::body::hash(&value) | 1);
         let shown = self.views.entry(ViewKey::Summary).or_default();
         shown.length = value.len();
-        if shown.hash != hash || replayed {
+        let knows_of_hiding = std::mem::take(&mut self.dirty.hidden);
+        if shown.hash != hash || knows_of_hiding || replayed {
             shown.hash = hash;
             let key = RowKey::View(self.stream(), ViewKey::Summary);
             rows.push(Row { key, version: touched_at, value: value.into() });

@@ -1,6 +1,6 @@
 //! What can go wrong with a request.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use rand::{Rng, RngExt};
 
@@ -32,6 +32,14 @@ pub enum RequestFault {
     Truncate,
     /// This resource is refused with this status: 403, 404, 451, 501.
     Refuse(u16),
+    /// The answer is JSON, but not what this endpoint answers.
+    Nonsense,
+    /// The answer is a redirect to the same path at another address.
+    Redirect(SocketAddr),
+    /// The answer's next page is said to be this one.
+    NextLoops,
+    /// The answer's next page is said to be at another address.
+    NextAt(SocketAddr),
     /// The answer is from a replica that is behind.
     Lag(Lag),
     /// Nothing: a rule that shields its paths from later rules and rates.

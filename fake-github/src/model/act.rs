@@ -3,6 +3,7 @@
 
 mod accounts;
 mod branches;
+mod crowds;
 mod forks;
 mod hooks;
 mod issues;

@@ -31,6 +31,40 @@ impl Visibility {
     }
 }
 
+/// What a repository offers beside its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Features {
+    /// Issues.
+    pub issues: bool,
+    /// Projects.
+    pub projects: bool,
+    /// Downloads.
+    pub downloads: bool,
+    /// A wiki.
+    pub wiki: bool,
+    /// Pages.
+    pub pages: bool,
+    /// Discussions.
+    pub discussions: bool,
+    /// Whether it may be forked.
+    pub forking: bool,
+}
+
+impl Default for Features {
+    /// What a new repository has.
+    fn default() -> Self {
+        Features {
+            issues: true,
+            projects: true,
+            downloads: true,
+            wiki: true,
+            pages: false,
+            discussions: false,
+            forking: true,
+        }
+    }
+}
+
 /// Where a fork came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ForkOf {
@@ -53,6 +87,7 @@ pub(crate) struct Repository {
     pub(crate) homepage: Option<String>,
     pub(crate) topics: Vec<String>,
     pub(crate) license: Option<License>,
+    pub(crate) features: Features,
     pub(crate) languages: BTreeMap<String, u64>,
     /// A push to the default branch has not been looked at by the language statistics yet.
     pub(crate) languages_due: bool,

@@ -168,7 +168,7 @@ fn reply(
         let who = caller.account.map_or(Limited::Address(peer.ip()), Limited::Account);
         let mut limits = shared.limits();
         let standing = limits.standing(who, now);
-        if let Some(reply) = fault.and_then(|fault| faulty(fault, standing, now)) {
+        if let Some(reply) = fault.and_then(|fault| faulty(fault, parts, standing, now)) {
             return reply;
         }
         if path == "/rate_limit" {
@@ -192,7 +192,14 @@ fn reply(
                 Some(RequestFault::Lag(lag)) => world.view_behind(lag),
                 _ => world.view(),
             };
-            route::read(view, &question).conditional(&parts.headers)
+            let reply = route::read(view, &question).conditional(&parts.headers);
+            match fault {
+                Some(RequestFault::NextLoops) => reply.with_next(&view.urls.api, &parts.uri),
+                Some(RequestFault::NextAt(elsewhere)) => {
+                    reply.with_next(&format!("http://{elsewhere}"), &parts.uri)
+                }
+                _ => reply,
+            }
         } else {
             route::write(world, &question)
         };
@@ -208,7 +215,12 @@ fn reply(
 }
 
 /// The answer of a fault that answers by itself.
-fn faulty(fault: RequestFault, standing: Standing, now: crate::model::Second) -> Option<Reply> {
+fn faulty(
+    fault: RequestFault,
+    parts: &http::request::Parts,
+    standing: Standing,
+    now: crate::model::Second,
+) -> Option<Reply> {
     let dressed = |reply: Reply| reply.dressed(now, DEFAULT_VERSION, Some(standing));
     Some(match fault {
         RequestFault::ServerError(status) => {
@@ -219,6 +231,10 @@ fn faulty(fault: RequestFault, standing: Standing, now: crate::model::Second) ->
         RequestFault::Refuse(501) => dressed(Reply::error(501, "Not Implemented")),
         RequestFault::Refuse(status) => {
             dressed(Reply::error(status, "Resource not accessible by personal access token"))
+        }
+        RequestFault::Nonsense => dressed(Reply::json(r#"{"nonsense":[null,{"id":"\u0000"}]}"#)),
+        RequestFault::Redirect(elsewhere) => {
+            dressed(Reply::moved(&format!("http://{elsewhere}{}", parts.uri), true))
         }
         RequestFault::PrimaryLimit { reset_seconds } => {
             let used_up = Standing { used: standing.limit, resets_at: now.plus(reset_seconds), ..standing };
@@ -236,6 +252,8 @@ fn faulty(fault: RequestFault, standing: Standing, now: crate::model::Second) ->
         RequestFault::Reset
         | RequestFault::Slow(_)
         | RequestFault::Truncate
+        | RequestFault::NextLoops
+        | RequestFault::NextAt(_)
         | RequestFault::Lag(_)
         | RequestFault::None => return None,
     })

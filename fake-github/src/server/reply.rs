@@ -78,6 +78,11 @@ impl Reply {
         }
     }
 
+    /// Says that the next page is this request's own, at `base`.
+    pub(super) fn with_next(self, base: &str, uri: &http::Uri) -> Self {
+        self.with_header(header::LINK, &format!("<{base}{uri}>; rel=\"next\""))
+    }
+
     pub(super) fn modified(mut self, at: Second) -> Self {
         self.last_modified = Some(at);
         self

@@ -58,6 +58,26 @@ const LINKS: [(&str, &str); 36] = [
     ("deployments_url", "deployments"),
 ];
 
+/// What the list of all public repositories tells of one: names and addresses, no numbers.
+pub(crate) fn listed_repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository) {
+    let owner = view.account(repo.owner);
+    let full_name = view.full_name(repo);
+    let api = format!("{}/repos/{full_name}", view.urls.api);
+    o.number("id", repo.id.0);
+    o.text("node_id", format_args!("R_kgDO{:08x}", repo.id.0));
+    o.text("name", &repo.name);
+    o.text("full_name", &full_name);
+    o.flag("private", !repo.is_public());
+    o.object("owner", |o| user(o, view, owner, UserForm::Rest));
+    o.text("html_url", format_args!("{}/{full_name}", view.urls.html));
+    o.optional_text("description", repo.description.as_deref());
+    o.flag("fork", repo.fork_of.is_some());
+    o.text("url", &api);
+    for (key, rest) in LINKS {
+        o.text(key, format_args!("{api}/{rest}"));
+    }
+}
+
 /// The fields of a repository.
 pub(crate) fn repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository, form: Form) {
     let owner = view.account(repo.owner);
@@ -102,11 +122,12 @@ pub(crate) fn repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository, 
     o.number("stargazers_count", stars);
     o.number("watchers_count", stars);
     o.optional_text("language", repo.language());
-    for key in ["has_issues", "has_projects", "has_downloads", "has_wiki"] {
-        o.flag(key, repo.fork_of.is_none() || key != "has_issues");
-    }
-    o.flag("has_pages", false);
-    o.flag("has_discussions", false);
+    o.flag("has_issues", repo.features.issues);
+    o.flag("has_projects", repo.features.projects);
+    o.flag("has_downloads", repo.features.downloads);
+    o.flag("has_wiki", repo.features.wiki);
+    o.flag("has_pages", repo.features.pages);
+    o.flag("has_discussions", repo.features.discussions);
     let forks = repo.forks.len() as u64;
     o.number("forks_count", forks);
     o.null("mirror_url");
@@ -117,7 +138,7 @@ pub(crate) fn repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository, 
         Some(it) => o.object("license", |o| license(o, view, it)),
         None => o.null("license"),
     }
-    o.flag("allow_forking", true);
+    o.flag("allow_forking", repo.features.forking);
     o.flag("is_template", false);
     o.flag("web_commit_signoff_required", false);
     o.texts("topics", &repo.topics);

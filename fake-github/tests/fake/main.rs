@@ -7,6 +7,7 @@ mod faults;
 mod git;
 mod history;
 mod payloads;
+mod public;
 mod receiver;
 mod rest;
 mod schemas;

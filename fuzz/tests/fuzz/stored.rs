@@ -5,11 +5,16 @@ use bytes::Bytes;
 use domain::{
     AccountId, Epoch, Family, Ledger, Row, RowKey, Stamp, Told, Version,
     directory::{Alias, DeadLetter, Directory, HiddenRow, RepoName},
-    entity::{account::Account, door::Door, login::Login, pulls::PullBucket, repository::Repository},
+    entity::{
+        account::Account, door::Door, latest::Latest, login::Login, pulls::PullBucket, repository::Repository,
+    },
     ledger::LargeViews,
     need::Need,
     record::{Answer, Command},
-    view::body::Stored,
+    view::{
+        body::Stored,
+        latest::{Filter, Fragments, stats},
+    },
 };
 
 use crate::{mutation::Bytewise, seeds};
@@ -38,7 +43,11 @@ macro_rules! assert_lasting {
 /// Reads a value with every decoder there is.
 fn read_as_anything(value: &[u8]) {
     assert_lasting!(value, Account, Repository, Login, Door, Need, Alias, RepoName, Directory, HiddenRow);
-    assert_lasting!(value, DeadLetter, Epoch);
+    assert_lasting!(value, DeadLetter, Epoch, Latest, Fragments);
+    if let Ok(fragments) = Fragments::decode(value) {
+        let selection = fragments.select(&Filter::default().name("a"));
+        let _ = (fragments.repos(selection), stats(&fragments, selection));
+    }
     if let Ok(read) = Stored::decode(&Bytes::copy_from_slice(value)) {
         assert_eq!(Stored::decode(&read.encode()).as_ref(), Ok(&read));
     }

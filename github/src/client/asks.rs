@@ -4,6 +4,7 @@ mod commit_count;
 mod head;
 mod hooks;
 mod languages;
+mod latest;
 mod profile;
 mod pull_count;
 mod pulls;
@@ -11,6 +12,7 @@ mod repositories;
 mod repository;
 
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};
+pub use latest::{PublicPage, ToldRepository};
 pub use pull_count::PullCount;
 pub use pulls::{ListedPull, PullOrder, PullsPage};
 pub use repositories::RepositoriesPage;

@@ -18,6 +18,13 @@ impl<'de, T: Read<'de>> Read<'de> for List<T> {
     }
 }
 
+/// Reads a whole body that must be one JSON array; elements of another type are left out.
+#[cfg(feature = "client")]
+pub(crate) fn read_list<'de, T: Read<'de>>(body: &'de [u8]) -> Option<Vec<T>> {
+    let array: Field<List<T>> = serde_json::from_slice(body).ok()?;
+    array.into_value().map(|List(elements)| elements)
+}
+
 /// Reads a whole body that must be one JSON array, and every element a `T`: leaving one out of a list
 /// that was asked for would say that it is gone.
 #[cfg(feature = "client")]

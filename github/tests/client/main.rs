@@ -3,6 +3,7 @@
 
 mod failures;
 mod hooks;
+mod latest;
 mod lists;
 mod rate_limits;
 mod raw;

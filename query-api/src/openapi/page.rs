@@ -158,7 +158,10 @@ mod tests {
         assert!(!page.contains("<script"));
         for attribute in [" src=\"", " href=\""] {
             for target in page.split(attribute).skip(1) {
-                assert!(target.starts_with(['/', '#']) && !target.starts_with("//"), "{attribute}{target:.80}");
+                assert!(
+                    target.starts_with(['/', '#']) && !target.starts_with("//"),
+                    "{attribute}{target:.80}"
+                );
             }
         }
     }

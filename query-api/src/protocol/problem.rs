@@ -86,6 +86,17 @@ impl Problem {
             .after(Duration::from_secs(1))
     }
 
+    pub(crate) fn latest_is_computing() -> Self {
+        let detail = "The newest public repositories are being read from the forge. Ask again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "computing", "Still computing", detail)
+            .after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn latest_is_off() -> Self {
+        let detail = "The newest public repositories are not followed here (TALLYHOOK_LATEST_POLL is off).";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
     pub(crate) fn unavailable() -> Self {
         let detail = "The storage did not answer. Ask again in a moment.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)

@@ -128,6 +128,13 @@ impl Account {
         bench.deliver(self.stream(), vec![hidden]).await;
     }
 
+    /// It is published again, a second later.
+    pub(crate) async fn publicize(self, bench: &Bench, number: u64) {
+        let published =
+            Event::RepositoryPublished { repo: RepoId::github(number), at: Second(start().0 + 1) };
+        bench.deliver(self.stream(), vec![published]).await;
+    }
+
     /// The forge counts commits anew.
     pub(crate) async fn commit(self, bench: &Bench, number: u64, commits: u64) {
         bench.answer(self.stream(), vec![commits_of(number, commits)]).await;

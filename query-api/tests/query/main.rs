@@ -15,6 +15,7 @@ mod forge;
 mod freshness;
 mod github_payload;
 mod interleavings;
+mod latest;
 mod limits;
 mod moves;
 mod openapi;

@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 use crate::{
     bench::{Bench, patient},
     forge::{HUBOT, OCTO},
+    latest,
 };
 
 /// A schema of the document, which takes nothing that it does not name.
@@ -34,6 +35,7 @@ fn assert_fits(validator: &jsonschema::Validator, path: &str, payload: &Value) {
 async fn payloads_are_as_documented_and_hold_nothing_else() {
     let bench = Bench::new(patient()).await;
     OCTO.settle(&bench, &[(1, "alpha"), (2, "bravo")]).await;
+    latest::settle(&bench, &[(1, "alpha"), (2, "bravo")]).await;
     // Numbers that are not known are `null`.
     bench.answer(HUBOT.stream(), HUBOT.listed(domain::event::TrackedBy::Person)).await;
     bench

@@ -61,6 +61,17 @@ async fn the_position_moves_with_any_part_and_the_tag_with_the_bytes() {
 }
 
 #[tokio::test]
+async fn hiding_what_was_not_shown_holds_no_answer_up() {
+    let bench = Bench::new(impatient()).await;
+    OCTO.settle(&bench, &[(1, "one")]).await;
+    OCTO.hide(&bench, 9).await;
+    assert_eq!(bench.get(OCTOS).await.json()["data"]["originalRepos"], 1, "it was never shown");
+    OCTO.hide(&bench, 1).await;
+    OCTO.hide(&bench, 1).await;
+    assert_eq!(bench.get(OCTOS).await.json()["data"]["originalRepos"], 0, "it was hidden before");
+}
+
+#[tokio::test]
 async fn who_is_muted_or_gone_is_missing() {
     let bench = Bench::new(patient()).await;
     OCTO.settle(&bench, &[(1, "one")]).await;

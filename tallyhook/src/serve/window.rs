@@ -8,7 +8,7 @@ use prometheus::Registry;
 use query_api::{Planner, QueryApi, QueryDeps, QuerySettings};
 use view_store::ViewStore;
 
-use super::now;
+use super::{latest_poll, now};
 use crate::{
     failure::{Failure, failed},
     ports::{Ports, RowPorts},
@@ -47,6 +47,7 @@ fn query_settings(settings: &Settings) -> QuerySettings {
         track_on_read: settings.track_on_read,
         track_on_read_per_hour: Some(settings.track_on_read_per_hour),
         reconcile: settings.reconcile,
+        latest_poll: latest_poll(settings),
         cache_bytes: settings.cache_bytes,
         api_token: settings.api_token.clone(),
         admin_token: settings.admin_token.clone(),

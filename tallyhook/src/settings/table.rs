@@ -111,6 +111,12 @@ pub(crate) const TABLE: &[Setting] = &[
         "24h",
         "The sweep interval: everything about every account is asked again this often. `off` ends it.",
     ),
+    plain(
+        "latest_poll",
+        "60s",
+        "How often the newest public repositories (`/repos`, `/stats`) are asked for; without a token at most every \
+         30 minutes. They take up to half of the token's requests. `off` ends it, and these paths with it.",
+    ),
     plain("cache_bytes", "256MiB", "Memory for ready answers."),
     plain("shutdown_timeout", "10s", "How long requests in flight get at the end."),
     Setting {

@@ -1,7 +1,12 @@
 //! A repository's settings: description, topics, licence, archived or not. All of them move `updated_at`.
 
 use crate::model::{
-    event::Audience, id::RepoId, license::License, refused::Refused, repository::Repository, world::World,
+    event::Audience,
+    id::RepoId,
+    license::License,
+    refused::Refused,
+    repository::{Features, Repository},
+    world::World,
 };
 
 impl World {
@@ -45,6 +50,15 @@ impl World {
     pub fn set_license(&mut self, id: RepoId, license: Option<License>) -> Result<(), Refused> {
         self.live_repository(id)?;
         self.change(id, |repo| repo.license = license)
+    }
+
+    /// Turns features on and off.
+    ///
+    /// # Errors
+    /// When the repository is not there or archived.
+    pub fn set_features(&mut self, id: RepoId, features: Features) -> Result<(), Refused> {
+        self.live_repository(id)?;
+        self.change(id, |repo| repo.features = features)
     }
 
     /// Archives a repository or brings it back: `repository.archived`, `repository.unarchived`.

@@ -35,8 +35,7 @@ pub(in crate::server) fn since(context: Context<'_>) -> Reply {
         let _ = write!(link, "<{api}/repositories?{per_page}since={}>; rel=\"next\", ", last.id);
     }
     let _ = write!(link, "<{api}/repositories{{?since}}>; rel=\"first\"");
-    let body =
-        wire::list(page, |items, repo| items.object(|o| wire::repository(o, view, repo, wire::Form::Rest)));
+    let body = wire::list(page, |items, repo| items.object(|o| wire::listed_repository(o, view, repo)));
     Reply::json(body).with_link(Some(link))
 }
 

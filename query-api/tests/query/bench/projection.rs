@@ -13,7 +13,7 @@ use domain::{
     directory::DeadLetter,
     ledger::LargeViews,
     record::{ANSWER, ATTEMPT_CURSOR, Answer, COMMAND, Command, CursorNote},
-    service,
+    service::{self, LatestFold},
 };
 use event_log::{EmbeddedLog, EventLog, Limit, Next, Partition, Position, Record, Subscription};
 use tokio::sync::watch;
@@ -119,7 +119,20 @@ impl Projection {
                 written.insert(row.key.clone(), row);
             }
         }
-        written.into_values().collect()
+        written.into_values().chain(self.fold_latest(stamp, events).await).collect()
+    }
+
+    async fn fold_latest(&mut self, stamp: &Stamp, events: &[Event<'_>]) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for event in events {
+            if let Event::Latest(reading) = event {
+                let known = self.store.get(&LatestFold::key()).await.unwrap();
+                let mut latest = LatestFold::load(known.as_ref()).unwrap();
+                latest.evolve(reading, stamp);
+                rows.extend(latest.rows());
+            }
+        }
+        rows
     }
 
     fn fold_account(&mut self, account: AccountId, stamp: &Stamp, events: &[Event<'_>]) -> Vec<Row> {

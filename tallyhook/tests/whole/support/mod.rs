@@ -2,6 +2,7 @@
 //! and the comparison of what is shown with what is true.
 
 pub(crate) mod forge;
+pub(crate) mod latest;
 pub(crate) mod lies;
 pub(crate) mod load;
 pub(crate) mod memory;
