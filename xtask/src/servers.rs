@@ -8,30 +8,33 @@ use std::{
 
 use crate::command;
 
-/// Fetching the jars of both servers, or the images, once.
+/// Fetching the images, once.
 const FETCH_MINUTES: u64 = 15;
 
 /// Where the containers listen; the variables are those of compose.yml.
 const KAFKA_PORT: &str = "19092";
 const CQL_PORT: &str = "19042";
 
-/// Servers for the suites; containers end when this is dropped.
+/// Where the servers for the suites come from; containers end when this is dropped.
 pub(crate) struct Servers {
     in_containers: bool,
 }
 
-impl Servers {
-    /// Makes sure that servers can be started, or starts those in containers.
-    pub(crate) fn prepare() -> anyhow::Result<Servers> {
-        let in_containers = engine_answers() && up();
-        if !in_containers {
-            let mut fetch = command::cargo();
-            fetch.args(["run", "--quiet", "--locked", "--package", "test-servers"]);
-            command::run_within(&mut fetch, Duration::from_secs(FETCH_MINUTES * 60))?;
-        }
-        Ok(Servers { in_containers })
+/// Servers, or why there are none here; where CI=true they must not be missing.
+pub(crate) fn find() -> anyhow::Result<Result<Servers, String>> {
+    if let Some(missing) = test_servers::unavailable() {
+        anyhow::ensure!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "suites on Kafka and Cassandra must not be skipped where CI=true: {missing}"
+        );
+        return Ok(Err(missing));
     }
+    // Those that are killed come from jars, wherever the others run.
+    test_servers::fetch()?;
+    Ok(Ok(Servers { in_containers: engine_answers() && up() }))
+}
 
+impl Servers {
     /// Tells a test where the containers are.
     pub(crate) fn tell(&self, test: &mut Command) {
         if self.in_containers {
@@ -45,7 +48,7 @@ impl Servers {
         if self.in_containers {
             "Kafka and ScyllaDB in containers; where servers are killed, Kafka and Cassandra from jars"
         } else {
-            "Kafka and Cassandra from jars, unless a suite says `skipped`"
+            "Kafka and Cassandra from jars"
         }
     }
 }

@@ -13,13 +13,19 @@ use std::{
 use anyhow::{Context, bail};
 use cargo_metadata::Message;
 
-use crate::{bench, command, features, servers::Servers};
+use crate::{
+    bench, command, features,
+    servers::{self, Servers},
+};
 
 /// Building every test from nothing, on two cores.
 const BUILD_MINUTES: u64 = 20;
 
 /// Tests of this name start real servers; they run in suites of their own.
 const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
+
+/// So do tests in a module of this name, whatever stands beside it.
+const MODULE_ON_SERVERS: &str = "on_servers::";
 
 /// A suite of tests.
 struct Suite {
@@ -33,8 +39,7 @@ struct Suite {
 enum Work {
     /// The built tests of these packages, those on real servers aside.
     Tests(&'static [&'static str]),
-    /// The built tests of a package on real servers. They run only when they are named: with them everything would
-    /// take longer than a change should wait.
+    /// The built tests of a package on real servers.
     TestsOnServers(&'static str),
     /// Examples in the documentation; cargo alone can run them.
     Examples,
@@ -143,8 +148,7 @@ struct Executable {
 /// Prints the suites.
 pub(crate) fn list() {
     for suite in SUITES {
-        let when = if suite.is_on_servers() { " (when named)" } else { "" };
-        println!("{:12} {:2} min  {}{when}", suite.name, suite.minutes, suite.about);
+        println!("{:12} {:2} min  {}", suite.name, suite.minutes, suite.about);
     }
 }
 
@@ -159,30 +163,30 @@ pub(crate) fn run(names: &[String]) -> anyhow::Result<()> {
         bail!("building the tests took longer than its {BUILD_MINUTES} minutes");
     }
     let mut report = vec![("build", started.elapsed(), BUILD_MINUTES)];
-    let wanted = |suite: &&Suite| match names.is_empty() {
-        true => !suite.is_on_servers(),
-        false => names.iter().any(|name| name == suite.name),
-    };
-    let wanted: Vec<&Suite> = SUITES.iter().filter(wanted).collect();
-    let servers = wanted.iter().any(|suite| suite.is_on_servers()).then(Servers::prepare).transpose()?;
+    let is_wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    let wanted: Vec<&Suite> = SUITES.iter().filter(is_wanted).collect();
+    let servers = wanted.iter().any(|suite| suite.is_on_servers()).then(servers::find).transpose()?;
     for suite in wanted {
         println!("\n== {}: {}", suite.name, suite.about);
-        report.push((suite.name, suite.run(&executables, servers.as_ref())?, suite.minutes));
+        let servers = match &servers {
+            Some(Err(missing)) if suite.is_on_servers() => {
+                println!("skipped: {}: {missing}", suite.name);
+                continue;
+            }
+            Some(Ok(servers)) => Some(servers),
+            _ => None,
+        };
+        report.push((suite.name, suite.run(&executables, servers)?, suite.minutes));
     }
     println!();
     for (name, took, minutes) in report {
         println!("{name:12} {:>7.1} s of {minutes} min", took.as_secs_f64());
     }
     println!("on the embedded log and store");
-    match &servers {
-        Some(servers) => println!("and on {}", servers.shown()),
-        None => {
-            let others = SUITES.iter().filter(|suite| suite.is_on_servers()).map(|suite| suite.name);
-            println!(
-                "not on Kafka and Cassandra: `cargo xtask test {}`",
-                others.collect::<Vec<_>>().join(" ")
-            );
-        }
+    match servers {
+        Some(Ok(servers)) => println!("and on {}", servers.shown()),
+        Some(Err(missing)) => println!("skipped: everything on Kafka and Cassandra: {missing}"),
+        None => {}
     }
     Ok(())
 }
@@ -224,27 +228,30 @@ fn run_tests(
     servers: Option<&Servers>,
     rest: impl Fn() -> Duration,
 ) -> anyhow::Result<()> {
-    let tests: Vec<_> = executables.iter().filter(|built| built.is_of(package, servers.is_some())).collect();
+    let of_package = executables.iter().filter(|built| built.package == package);
+    let tests: Vec<Command> = of_package.filter_map(|built| built.command(servers)).collect();
     anyhow::ensure!(!tests.is_empty(), "`{package}` has none of the tests that a suite names");
-    for test in tests {
-        let mut test = test.command();
-        if let Some(servers) = servers {
-            servers.tell(&mut test);
-        }
+    for mut test in tests {
         command::run_within(&mut test, rest())?;
     }
     Ok(())
 }
 
 impl Executable {
-    fn is_of(&self, package: &str, on_servers: bool) -> bool {
-        self.package == package && ON_SERVERS.contains(&self.name.as_str()) == on_servers
-    }
-
-    fn command(&self) -> Command {
+    /// Runs its tests on these servers, or all others; `None` where it has none of those.
+    fn command(&self, servers: Option<&Servers>) -> Option<Command> {
         let mut test = Command::new(&self.path);
         test.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
-        test
+        match (ON_SERVERS.contains(&self.name.as_str()), servers) {
+            (true, Some(_)) => {}
+            (false, Some(_)) => drop(test.arg(MODULE_ON_SERVERS)),
+            (true, None) => return None,
+            (false, None) => drop(test.args(["--skip", MODULE_ON_SERVERS])),
+        }
+        if let Some(servers) = servers {
+            servers.tell(&mut test);
+        }
+        Some(test)
     }
 }
 

@@ -1,4 +1,4 @@
-//! From a folder to ports that a migration has made; what a cluster adds is in `cluster`.
+//! From a folder to ports that a migration has made; what a cluster adds is in `on_servers`.
 
 use std::{
     future::{Future, poll_fn},
@@ -27,7 +27,7 @@ use view_store::{EmbeddedStore, EmbeddedStoreSettings, ViewStore};
 use super::*;
 
 #[cfg(feature = "cluster")]
-mod cluster;
+mod on_servers;
 
 /// A small forge with a history, of which a folder heard the first part.
 struct Story {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use fake_github::{HookTarget, NewHook};
 
 use crate::{
-    place::{Place, Process},
+    place::Place,
+    process::Process,
+    roles::TRUE_WITHIN,
     support::{
         SECRET,
         forge::{Forge, told},
@@ -21,9 +23,6 @@ const STEPS: usize = 150;
 
 /// A delivery of 20 MiB.
 const LARGE_BYTES: usize = 20 << 20;
-
-/// Two debug builds of each role share two cores with the servers.
-const TRUE_WITHIN: Duration = seconds(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_each_role_show_the_truth() {
@@ -50,8 +49,7 @@ async fn two_of_each_role_show_the_truth() {
     other.ready().await;
     until_true(&forge, &other.reader(), TRUE_WITHIN).await;
     for projector in &projectors {
-        let holds = projector.running.stderr.find(seconds(60), |line| line.contains("folding a partition"));
-        assert!(holds.await.is_some(), "both hold partitions");
+        projector.has_partitions().await;
     }
 
     // One door takes what an App's webhook sends, the other what a second one sends: every delivery twice.

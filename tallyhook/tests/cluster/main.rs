@@ -1,13 +1,23 @@
 //! The binary as a cluster runs it: roles as processes of their own over a real Kafka and a real Cassandra, against
-//! a fake GitHub. Whatever is killed, stopped or away meanwhile, what is shown in the end is what is true there.
+//! a fake GitHub. Whatever is killed, stopped or away meanwhile, what is shown in the end is what is true there. Tests
+//! of `whole` that are about what is shown run here too, on `serve`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../whole/faults.rs"]
+mod faults;
+mod ground;
 mod kills;
 mod life;
+#[path = "../whole/live.rs"]
+mod live;
 mod members;
+#[path = "../whole/moves.rs"]
+mod moves;
 mod outages;
 mod place;
+mod process;
 mod refused;
+mod roles;
 #[path = "../whole/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
 mod support;

@@ -6,63 +6,34 @@ use std::{collections::BTreeMap, time::Duration};
 use view_store::cql::Session;
 
 use crate::{
-    place::{Place, Process, SESSION},
-    support::{
-        load::{self, Load, Wrongs},
-        seconds,
-        truth::until_true,
-        until,
-    },
+    place::Place,
+    process::Process,
+    roles::Loaded,
+    support::{seconds, until},
 };
 
-const SENDERS: usize = 16;
-
-/// What was told while owners changed is shown within this: a handover waits for the group's next heartbeats.
-const SHOWN_WITHIN: Duration = seconds(40);
-
-/// A process says in its log that partitions came to it.
-async fn has_partitions(process: &Process) {
-    let line = process.running.stderr.find(seconds(60), |line| line.contains("folding a partition")).await;
-    assert!(line.is_some(), "it ended before a partition came");
-}
+/// A member that wakes writes and hears of the group within this.
+const WOKEN_WITHIN: Duration = seconds(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_projectors_that_join_and_leave_lose_and_double_nothing() {
     let Some(place) = Place::shared("projectors that join and leave").await else { return };
-    let (forge, clock) = load::forge(SENDERS).await;
-    let setup = place.setup(&forge);
-    place.migrate(&setup).await;
-    let door = Process::start(&setup, "ingest").await;
-    let first = Process::start(&setup, "projector").await;
-    let query = Process::start(&setup, "query-api").await;
-    until_true(&forge, &query.reader(), seconds(90)).await;
-    let load = Load::new(forge, clock);
-    let senders = load.start();
-    load.send_to(door.api(), SENDERS);
-
-    let mut wrongs = Wrongs::default();
+    let mut loaded = Loaded::start(&place, 1).await;
     for round in 0..3 {
-        load.more(50).await;
-        let joining = [Process::start(&setup, "projector").await, Process::start(&setup, "projector").await];
+        loaded.load.more(50).await;
+        let setup = &loaded.roles.setup;
+        let joining = [Process::start(setup, "projector").await, Process::start(setup, "projector").await];
         for process in &joining {
-            has_partitions(process).await;
+            process.has_partitions().await;
         }
-        load.more(50).await;
+        loaded.load.more(50).await;
         for process in joining {
             process.terminate().await.done();
         }
-        // What is acknowledged stands still while it is compared.
-        load.pause();
-        load.compare_within(&query.reader(), &format!("round {round}"), SHOWN_WITHIN, &mut wrongs).await;
-        load.send_to(door.api(), SENDERS);
+        loaded.compare_at_rest(&format!("round {round}")).await;
     }
-    let sent = load.end(door.api(), senders).await;
-    load.compare_within(&query.reader(), "at the end", SHOWN_WITHIN, &mut wrongs).await;
-    println!("{} deliveries acknowledged, {wrongs:?}", sent.acknowledged);
-    wrongs.none();
-    assert_eq!(first.metric("tallyhook_dead_letters").await, 0.0);
-    load.forge.fake.faults().stop();
-    until_true(&load.forge, &query.reader(), seconds(90)).await;
+    loaded.end_load("at the end").await;
+    loaded.end().await;
 }
 
 /// A stored view: its value, and when it was written as the store sees it.
@@ -111,49 +82,35 @@ impl Store {
 #[tokio::test(flavor = "multi_thread")]
 async fn late_writes_of_a_projector_that_slept_through_its_session_change_nothing() {
     let Some(place) = Place::alone("a projector that sleeps").await else { return };
-    let (forge, clock) = load::forge(SENDERS).await;
-    let setup = place.setup(&forge);
-    place.migrate(&setup).await;
+    let mut loaded = Loaded::start(&place, 1).await;
     let store = Store::of(&place).await;
-    let door = Process::start(&setup, "ingest").await;
-    let sleeper = Process::start(&setup, "projector").await;
-    let query = Process::start(&setup, "query-api").await;
-    until_true(&forge, &query.reader(), seconds(90)).await;
-    let load = Load::new(forge, clock);
-    let senders = load.start();
-    load.send_to(door.api(), SENDERS);
-    load.more(100).await;
+    loaded.load.more(100).await;
 
     let cassandra = &place.cassandra;
     tokio::task::block_in_place(|| cassandra.pause(0)).unwrap();
     // What comes now is fetched, folded, and cannot be written.
-    load.more(100).await;
-    sleeper.running.signal("STOP").await;
+    loaded.load.more(100).await;
+    loaded.roles.projectors[0].running.signal("STOP").await;
     tokio::task::block_in_place(|| cassandra.resume(0)).unwrap();
-    let owner = Process::start(&setup, "projector").await;
-    has_partitions(&owner).await;
-    load.more(100).await;
-    let mut wrongs = Wrongs::default();
-    let sent = load.end(door.api(), senders).await;
-    load.compare_within(&query.reader(), "while it sleeps", SHOWN_WITHIN + SESSION, &mut wrongs).await;
+    let owner = Process::start(&loaded.roles.setup, "projector").await;
+    owner.has_partitions().await;
+    loaded.roles.projectors.push(owner);
+    loaded.load.more(100).await;
+    loaded.end_load("while it sleeps").await;
 
     let before = store.views().await;
     store.forget_views().await;
-    sleeper.running.signal("CONT").await;
-    let late = until(seconds(60), "late writes", async || {
+    let sleeper = &loaded.roles.projectors[0].running;
+    sleeper.signal("CONT").await;
+    let late = until(WOKEN_WITHIN, "late writes", async || {
         let late = store.views().await;
         let is_older =
             late.iter().any(|(key, (_, time))| before.get(key).is_some_and(|(_, newest)| time < newest));
         if is_older { Ok(late) } else { Err(late.len()) }
     })
     .await;
-    println!(
-        "{} rows of {} came late; {} deliveries acknowledged",
-        late.len(),
-        before.len(),
-        sent.acknowledged
-    );
-    let lost = sleeper.running.stderr.find(seconds(60), |line| line.contains(r#""is_lost":true"#)).await;
+    println!("{} rows of {} came late", late.len(), before.len());
+    let lost = sleeper.stderr.find(WOKEN_WITHIN, |line| line.contains(r#""is_lost":true"#)).await;
     assert!(lost.is_some(), "it noticed that it had lost its partitions");
     store.put_back(&before).await;
     let after = store.views().await;
@@ -164,12 +121,7 @@ async fn late_writes_of_a_projector_that_slept_through_its_session_change_nothin
     }
 
     // Nobody remembers what was read while the table was empty.
-    let query = Process::start(&setup, "query-api").await;
-    load.compare_within(&query.reader(), "after it woke", SHOWN_WITHIN, &mut wrongs).await;
-    wrongs.none();
-    load.forge.fake.faults().stop();
-    until_true(&load.forge, &query.reader(), seconds(90)).await;
-    for process in [&sleeper, &owner] {
-        assert_eq!(process.metric("tallyhook_dead_letters").await, 0.0);
-    }
+    loaded.roles.query = Process::start(&loaded.roles.setup, "query-api").await;
+    loaded.compare("after it woke").await;
+    loaded.end().await;
 }

@@ -1,8 +1,10 @@
 //! What a cluster refuses, with a sentence that says what to do instead.
 
 use crate::{
-    place::{Place, Process},
-    support::{forge::Forge, seconds, sender::Sender, truth::until_true},
+    place::Place,
+    process::Process,
+    roles::{Roles, TRUE_WITHIN},
+    support::{forge::Forge, sender::Sender, truth::until_true},
 };
 
 /// A topic that was deleted and made anew is another log, and so is one that lost its end: what the store knows
@@ -11,16 +13,10 @@ use crate::{
 async fn a_log_that_was_made_anew_is_refused_until_an_epoch_is_opened() {
     let Some(place) = Place::shared("a log that was made anew").await else { return };
     let forge = Forge::with_past(75, 2).await;
-    let setup = place.setup(&forge);
-    place.migrate(&setup).await;
-    let door = Process::start(&setup, "ingest").await;
-    let projector = Process::start(&setup, "projector").await;
-    let query = Process::start(&setup, "query-api").await;
-    until_true(&forge, &query.reader(), seconds(90)).await;
+    let roles = Roles::start(&place, &forge, 1).await;
+    let setup = roles.setup.clone();
     // Everything that was folded is committed when a projector has ended.
-    for process in [door, projector, query] {
-        process.terminate().await.done();
-    }
+    roles.terminate().await;
     place.delete_topic();
     place.migrate(&setup).await;
 
@@ -38,7 +34,7 @@ async fn a_log_that_was_made_anew_is_refused_until_an_epoch_is_opened() {
         forge.next_second().await;
         sender.accepted(all.api(), &forge.untold_push(forge.open_repository(0).id)).await;
     }
-    until_true(&forge, &all.reader(), seconds(90)).await;
+    until_true(&forge, &all.reader(), TRUE_WITHIN).await;
     assert_eq!(all.metric("tallyhook_dead_letters").await, 0.0);
 }
 

@@ -8,14 +8,16 @@ use fake_github::{
     Kind, Lag, RepoId, Weights,
     faults::{DeliveryRates, RequestFault, RequestRates},
 };
-use tempfile::TempDir;
 
-use super::support::{
-    forge::Forge,
-    lies::{Changes, Samples},
-    process::{Service, Setup},
-    seconds, seed,
-    truth::until_true,
+use super::{
+    ground::Ground,
+    support::{
+        forge::Forge,
+        lies::{Changes, Samples},
+        process::Service,
+        seconds, seed,
+        truth::until_true,
+    },
 };
 
 /// The bad day lasts as long.
@@ -50,9 +52,9 @@ fn answers() -> RequestRates {
 }
 
 /// A forge with a past and a hook, and a service that shows all of it and sweeps every two seconds.
-async fn swept(folder: &TempDir, seed: u64) -> (Forge, Service) {
+async fn swept(ground: &Ground, seed: u64) -> (Forge, Service) {
     let forge = Forge::with_past(seed, 3).await;
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "2s");
+    let setup = ground.setup(&forge).await.with("TRACK", &forge.track()).with("RECONCILE", "2s");
     let service = setup.serve().await;
     until_true(&forge, &service.reader(), TRUE_WITHIN).await;
     forge.hook(&service);
@@ -62,8 +64,8 @@ async fn swept(folder: &TempDir, seed: u64) -> (Forge, Service) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_day_shows_no_lies_and_is_over_one_sweep_later() {
-    let folder = TempDir::new().unwrap();
-    let (forge, service) = swept(&folder, seed(31)).await;
+    let Some(ground) = Ground::new("a bad day").await else { return };
+    let (forge, service) = swept(&ground, seed(31)).await;
     let reader = service.reader();
 
     let faults = forge.fake.faults();
@@ -133,8 +135,8 @@ fn limit(forge: &Forge, turn: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_is_told_is_found_by_the_sweep() {
-    let folder = TempDir::new().unwrap();
-    let (forge, service) = swept(&folder, seed(33)).await;
+    let Some(ground) = Ground::new("what nobody is told").await else { return };
+    let (forge, service) = swept(&ground, seed(33)).await;
     let reader = service.reader();
     forge.fake.faults().lose_deliveries(true);
 

@@ -63,7 +63,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_counted_twice() {
         }
         if kill % 4 == 1 {
             // Killed while it starts, wherever it is by then.
-            let starting = setup.begin_serving();
+            let mut starting = setup.begin_serving();
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..250))).await;
             starting.kill().await;
         }

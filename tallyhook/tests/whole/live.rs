@@ -14,13 +14,14 @@ use fake_github::{
     RepoId, RepoTruth, World,
     faults::{DeliveryFault, DeliveryRates},
 };
-use tempfile::TempDir;
 
-use super::support::{
-    forge::{Forge, told},
-    process::Setup,
-    seconds, seed,
-    truth::until_true,
+use super::{
+    ground::Ground,
+    support::{
+        forge::{Forge, told},
+        seconds, seed,
+        truth::until_true,
+    },
 };
 
 /// Things that happen.
@@ -47,10 +48,10 @@ async fn every_payload_equals_the_truth_in_any_order_and_doubled() {
 }
 
 async fn live(seed: u64, rates: DeliveryRates) {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("live deliveries").await else { return };
     let forge = Forge::with_past(seed, 4).await;
     // The sweep that follows a start is over before anything happens; the next one is a day away.
-    let service = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).serve().await;
+    let service = ground.setup(&forge).await.with("TRACK", &forge.track()).serve().await;
     let reader = service.reader();
     until_true(&forge, &reader, TRUE_WITHIN).await;
     forge.hook(&service);

@@ -2,16 +2,18 @@
 //! as its delivery is folded, also after a restart with the forge away.
 
 use fake_github::{AccountId, FakeConfig, HookTarget, NewHook, NewRepository, RepoId, faults::RequestFault};
-use tempfile::TempDir;
 
-use super::support::{
-    SECRET,
-    forge::{Forge, TOKEN},
-    process::{Service, Setup},
-    reader::Reader,
-    seconds,
-    sender::{Delivery, Sender},
-    truth::until_true,
+use super::{
+    ground::Ground,
+    support::{
+        SECRET,
+        forge::{Forge, TOKEN},
+        process::{Service, Setup},
+        reader::Reader,
+        seconds,
+        sender::{Delivery, Sender},
+        truth::until_true,
+    },
 };
 
 const WITHIN: std::time::Duration = seconds(60);
@@ -51,9 +53,9 @@ async fn assert_leads(reader: &Reader, from: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_names_lead_to_new_ones_until_somebody_takes_them() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("names that lead on").await else { return };
     let mut forge = forge(61).await;
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track());
+    let setup = ground.setup(&forge).await.with("TRACK", &forge.track());
     let service = setup.serve().await;
     let reader = service.reader();
     until_true(&forge, &reader, WITHIN).await;
@@ -129,14 +131,14 @@ struct Place {
     setup: Setup,
     service: Service,
     reader: Reader,
-    _folder: TempDir,
+    _ground: Ground,
 }
 
 impl Place {
-    async fn new(seed: u64) -> Self {
-        let folder = TempDir::new().unwrap();
+    async fn new(seed: u64) -> Option<Self> {
+        let ground = Ground::new("what is hidden").await?;
         let forge = forge(seed).await;
-        let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track());
+        let setup = ground.setup(&forge).await.with("TRACK", &forge.track());
         let service = setup.serve().await;
         let reader = service.reader();
         until_true(&forge, &reader, WITHIN).await;
@@ -145,7 +147,7 @@ impl Place {
         let hook = NewHook::new(HookTarget::Organization(forge.owners[2]), service.hook_url(), SECRET);
         forge.fake.world(|world| world.create_hook(hook)).unwrap();
         forge.fake.settle().await;
-        Place { forge, setup, service, reader, _folder: folder }
+        Some(Place { forge, setup, service, reader, _ground: ground })
     }
 
     /// Returns when everything that was acknowledged for an account is folded: so is the command that comes
@@ -178,7 +180,7 @@ impl Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_went_private_is_gone_at_once_and_stays_gone() {
-    let place = Place::new(62).await;
+    let Some(place) = Place::new(62).await else { return };
     let forge = &place.forge;
     let notes = id_of(forge, "grace", "notes");
     forge.fake.world(|world| world.push_commits(notes, "main", 1)).unwrap();
@@ -219,7 +221,7 @@ async fn what_went_private_is_gone_at_once_and_stays_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_is_gone_at_once_and_its_name_is_free() {
-    let place = Place::new(63).await;
+    let Some(place) = Place::new(63).await else { return };
     let forge = &place.forge;
     let yard = id_of(forge, "guild", "yard");
     forge.fake.world(|world| world.push_commits(yard, "main", 1)).unwrap();

@@ -40,6 +40,9 @@ const REMEMBERED_MAX: usize = 100;
 /// What is acknowledged is shown within this; a debug build on a busy machine takes a moment.
 const SHOWN_WITHIN: Duration = seconds(10);
 
+/// Some deliveries more are acknowledged within this, also where a server is just coming back.
+const MORE_WITHIN: Duration = seconds(120);
+
 /// Every repository is given so long, however long the ones before it took.
 const PATIENCE_MIN: Duration = SHOWN_WITHIN;
 
@@ -263,7 +266,7 @@ impl Load {
     /// Returns when this many deliveries more are acknowledged.
     pub(crate) async fn more(&self, deliveries: usize) {
         let enough = self.sent().acknowledged + deliveries;
-        until(seconds(60), "deliveries to be acknowledged", async || {
+        until(MORE_WITHIN, "deliveries to be acknowledged", async || {
             let acknowledged = self.sent().acknowledged;
             if acknowledged >= enough { Ok(()) } else { Err(acknowledged) }
         })
@@ -287,7 +290,7 @@ impl Load {
         answered.unwrap_or_else(|no_answer| panic!("{when}: {no_answer}"));
     }
 
-    /// As [`Self::compare`]; an error when a payload could not be had.
+    /// As [`Self::compare`]; an error when nobody answers, or a payload was not to be had all the while.
     pub(crate) async fn try_compare(
         &self,
         reader: &Reader,
@@ -315,14 +318,16 @@ impl Load {
             loop {
                 let answer = reader.try_ask(Method::GET, &path, &[]).await;
                 let answer = answer.map_err(|error| format!("{path}: {error:?}"))?;
-                if answer.status != 200 {
-                    return Err(format!("{path}: {} {}", answer.status, answer.text()));
-                }
-                let found = wrong(&answer.json(), &before, &line.lock().unwrap().on_its_way);
-                if found.is_empty() {
+                // A store that is just back sends its first readers away.
+                let found = (answer.status == 200)
+                    .then(|| wrong(&answer.json(), &before, &line.lock().unwrap().on_its_way));
+                if found.as_ref().is_some_and(Wrongs::is_empty) {
                     break;
                 }
                 if Instant::now() > patience {
+                    let Some(found) = found else {
+                        return Err(format!("{path}: {} {}", answer.status, answer.text()));
+                    };
                     let described =
                         |of: Vec<String>| of.into_iter().map(|what| format!("{path} {when}: {what}"));
                     wrongs.lost.extend(described(found.lost));

@@ -227,7 +227,7 @@ impl Running {
     }
 
     /// Ends it as a power cut would, and waits until it is gone.
-    pub(crate) async fn kill(mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
@@ -312,7 +312,7 @@ impl Service {
         if is_ready { Ok(self) } else { Err(self.running.ended().await) }
     }
 
-    pub(crate) async fn kill(self) {
+    pub(crate) async fn kill(mut self) {
         self.running.kill().await;
     }
 
