@@ -87,6 +87,11 @@ impl KafkaLog {
         })
     }
 
+    /// Why the log can no longer be used, once it cannot: the process must stop then.
+    pub fn broken(&self) -> watch::Receiver<Option<String>> {
+        self.producer.broken()
+    }
+
     /// Waits until appends that are on their way have their answers, and until subscriptions that were dropped have
     /// left their groups; both within a bound.
     pub async fn close(&self) {

@@ -1,4 +1,4 @@
-//! Rows of records that could not be folded, and how many there are.
+//! Rows of records that could not be folded, and how many there are in the partitions at hand.
 
 use std::collections::HashSet;
 
@@ -9,29 +9,28 @@ use github::headers;
 use prometheus::IntGauge;
 use view_store::{StoreError, ViewStore};
 
-/// The dead letters at hand, counted.
+/// The dead letters of the partitions at hand, counted: each is in the gauge of one process.
 pub(crate) struct DeadLetters {
     known: HashSet<(StreamKey, Version)>,
     gauge: IntGauge,
 }
 
 impl DeadLetters {
-    /// Counts what is stored.
-    pub(crate) async fn load(store: &dyn ViewStore, gauge: IntGauge) -> Result<Self, StoreError> {
-        let mut known = HashSet::new();
-        for bucket in 0..BUCKETS {
-            let mut rows = store.scan(&ScanKey::DeadLetters(bucket)).await?;
-            while let Some(row) = rows.try_next().await? {
-                if let (RowKey::DeadLetter(stream, version), Ok(DeadLetter::Dead { .. })) =
-                    (row.key, DeadLetter::decode(&row.value))
-                {
-                    known.insert((stream, version));
-                }
-            }
-        }
-        let letters = DeadLetters { known, gauge };
-        letters.count();
-        Ok(letters)
+    /// Knows of none yet.
+    pub(crate) fn new(gauge: IntGauge) -> Self {
+        DeadLetters { known: HashSet::new(), gauge }
+    }
+
+    /// Counts those of partitions that came to this process.
+    pub(crate) fn take(&mut self, found: HashSet<(StreamKey, Version)>) {
+        self.known.extend(found);
+        self.count();
+    }
+
+    /// Leaves streams to other processes.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(StreamKey) -> bool) {
+        self.known.retain(|(stream, _)| !is_gone(*stream));
+        self.count();
     }
 
     /// The row of a record that could not be folded.
@@ -70,4 +69,24 @@ impl DeadLetters {
     fn count(&self) {
         self.gauge.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// Those that are stored of some streams.
+pub(crate) async fn stored(
+    store: &dyn ViewStore,
+    is_wanted: impl Fn(StreamKey) -> bool,
+) -> Result<HashSet<(StreamKey, Version)>, StoreError> {
+    let mut found = HashSet::new();
+    for bucket in 0..BUCKETS {
+        let mut rows = store.scan(&ScanKey::DeadLetters(bucket)).await?;
+        while let Some(row) = rows.try_next().await? {
+            if let (RowKey::DeadLetter(stream, version), Ok(DeadLetter::Dead { .. })) =
+                (row.key, DeadLetter::decode(&row.value))
+                && is_wanted(stream)
+            {
+                found.insert((stream, version));
+            }
+        }
+    }
+    Ok(found)
 }

@@ -21,7 +21,7 @@ use view_store::{Hint, Hints, StoreError, ViewStore};
 use crate::{
     Projector, ProjectorSettings, Stopped,
     batch::{Folded, Folder},
-    dead_letters::DeadLetters,
+    dead_letters::{self, DeadLetters},
     metrics::Metrics,
     progress::Progress,
     retry::until_done,
@@ -88,10 +88,6 @@ impl Loop {
     pub(crate) async fn start(projector: Projector, shutdown: CancellationToken) -> Result<Self, Stopped> {
         let Projector { log, store, hints, progress, metrics, settings } = projector;
         let epoch = until_done("reading the epoch", &shutdown, || seen::epoch_of(&*store)).await?;
-        let dead_letters = until_done("counting dead letters", &shutdown, || {
-            DeadLetters::load(&*store, metrics.dead_letters.clone())
-        })
-        .await?;
         let group = Projector::group();
         let subscription = until_done("joining the group", &shutdown, || log.subscribe(&group)).await?;
         let now = Instant::now();
@@ -102,12 +98,12 @@ impl Loop {
             hints,
             subscription,
             settings,
+            dead_letters: DeadLetters::new(metrics.dead_letters.clone()),
             metrics,
             progress,
             shutdown,
             epoch,
             tails: BTreeMap::new(),
-            dead_letters,
             deferred: BTreeMap::new(),
             rendered: BTreeMap::new(),
             has_unflushed: false,
@@ -181,6 +177,7 @@ impl Loop {
     }
 
     async fn assigned(&mut self, assignments: &[Assignment]) -> Result<(), Stopped> {
+        self.count_dead_letters(assignments).await?;
         let bounds = until_done("reading the log's bounds", &self.shutdown, || self.log.bounds()).await?;
         for assignment in assignments {
             let Some(bounds) = bounds.iter().find(|bounds| bounds.partition == assignment.partition) else {
@@ -201,6 +198,17 @@ impl Loop {
         }
         self.tell_current();
         self.note_caught_up().await
+    }
+
+    async fn count_dead_letters(&mut self, assignments: &[Assignment]) -> Result<(), Stopped> {
+        let taken: Vec<Partition> = assignments.iter().map(|assignment| assignment.partition).collect();
+        let is_ours = |stream: StreamKey| taken.contains(&self.log.partition_of(stream));
+        let found = until_done("counting dead letters", &self.shutdown, || {
+            dead_letters::stored(&*self.store, is_ours)
+        });
+        let found = found.await?;
+        self.dead_letters.take(found);
+        Ok(())
     }
 
     fn recogniser(&self) -> Recogniser<'_> {
@@ -415,6 +423,7 @@ impl Loop {
         let log = Arc::clone(&self.log);
         let is_gone =
             |account: AccountId| partitions.contains(&log.partition_of(StreamKey::Account(account)));
+        self.dead_letters.forget(|stream| partitions.contains(&log.partition_of(stream)));
         self.working_set.forget_all(is_gone);
         self.deferred.retain(|account, _| !is_gone(*account));
         self.rendered.retain(|account, _| !is_gone(*account));

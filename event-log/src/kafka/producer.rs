@@ -65,13 +65,16 @@ pub(super) struct Ticket {
 pub(super) struct Context {
     voice: Voice,
     warm: watch::Sender<bool>,
+    /// Why the client cannot go on, once it cannot.
+    broken: watch::Sender<Option<String>>,
 }
 
 impl Producer {
     /// A client that has not reached anybody yet. Blocks for a moment.
     pub(super) fn new(address: &KafkaAddress, settings: &KafkaLogSettings) -> Result<Self, KafkaError> {
         let (warm, is_warm) = watch::channel(false);
-        let context = Context { voice: Voice::new("producer", settings), warm };
+        let context =
+            Context { voice: Voice::new("producer", settings), warm, broken: watch::Sender::new(None) };
         let config = client::producer_config(address, settings);
         let client = ThreadedProducer::from_config_and_context(&config, context)?;
         let room = Room { bytes_max: settings.waiting_bytes_max, taken: AtomicUsize::new(0) };
@@ -84,6 +87,11 @@ impl Producer {
         if tokio::time::timeout(WARM_UP_WAIT_MAX, warm.wait_for(|warm| *warm)).await.is_err() {
             tracing::warn!("the brokers gave no producer id yet; the first append takes longer than others");
         }
+    }
+
+    /// Why no append will ever succeed again, once that is so.
+    pub(super) fn broken(&self) -> watch::Receiver<Option<String>> {
+        self.client.context().broken.subscribe()
     }
 
     /// Sends the records and waits until all are acknowledged.
@@ -159,7 +167,7 @@ impl Producer {
 
     fn failure(&self, error: &KafkaError, bytes: usize) -> AppendError {
         if let Some((code, reason)) = self.client.client().fatal_error() {
-            return AppendError::Stop(format!("the Kafka client cannot go on ({code:?}: {reason})"));
+            return AppendError::Stop(self.client.context().break_down(&format!("{code:?}: {reason}")));
         }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => AppendError::Full,
@@ -177,6 +185,22 @@ impl Producer {
     /// Waits until nothing waits any more; what is still there after `patience` stays. Blocks.
     pub(super) fn flush(&self, patience: Duration) -> Result<(), KafkaError> {
         self.client.flush(patience)
+    }
+}
+
+impl Context {
+    /// Notes that the client cannot go on; the sentence that says so.
+    fn break_down(&self, reason: &str) -> String {
+        let sentence = format!(
+            "the Kafka client cannot go on ({reason}): start the process again, and look at the brokers should it \
+             happen twice"
+        );
+        self.broken.send_if_modified(|broken| {
+            let is_first = broken.is_none();
+            broken.get_or_insert_with(|| sentence.clone());
+            is_first
+        });
+        sentence
     }
 }
 
@@ -217,6 +241,9 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.break_down(reason);
+        }
         self.voice.error(&error, reason);
     }
 }
@@ -231,5 +258,49 @@ impl ProducerContext<NoCustomPartitioner> for Context {
         };
         // Who no longer waits knows that it may have landed.
         let _ = ticket.reply.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::StreamKey;
+    use rdkafka::{
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+
+    use super::*;
+
+    /// The brokers have lost count of what this client sent: it may not send anything again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_cannot_go_on_says_so_to_who_appends_and_to_the_process() {
+        let brokers = MockCluster::new(1).unwrap();
+        brokers.create_topic("events", 1, 1).unwrap();
+        let address = format!("kafka://{}/events", brokers.bootstrap_servers()).parse().unwrap();
+        let producer = Arc::new(Producer::new(&address, &KafkaLogSettings::default()).unwrap());
+        let mut broken = producer.broken();
+        let append = || producer.append(vec![(Partition(0), record())]);
+        append().await.unwrap();
+        assert_eq!(*broken.borrow(), None);
+
+        let lost_count = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        brokers.request_errors(RDKafkaApiKey::Produce, &[lost_count]);
+        let Err(AppendError::Stop(sentence)) = append().await else { panic!("it went on") };
+        assert!(sentence.contains("start the process again"), "{sentence}");
+        let told = broken.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        assert!(told.contains("start the process again"), "{told}");
+        assert!(matches!(append().await, Err(AppendError::Stop(_))), "it stays so");
+    }
+
+    fn record() -> Record {
+        Record {
+            stream: StreamKey::Service,
+            id: "one".to_owned(),
+            dedupe: None,
+            kind: "some.kind".to_owned(),
+            received_at: domain::Millis(0),
+            headers: Vec::new(),
+            body: bytes::Bytes::from_static(b"{}"),
+        }
     }
 }

@@ -46,7 +46,7 @@ struct Store {
 
 impl Store {
     async fn of(place: &Place) -> Store {
-        let address = format!("scylla://{}/{}", place.cassandra.addresses().join(","), place.keyspace);
+        let address = format!("scylla://{}/{}", place.cassandra().addresses().join(","), place.keyspace);
         let session = view_store::cql::connect(&address.parse().unwrap()).await.unwrap();
         Store { session, keyspace: place.keyspace.clone() }
     }
@@ -86,12 +86,11 @@ async fn late_writes_of_a_projector_that_slept_through_its_session_change_nothin
     let store = Store::of(&place).await;
     loaded.load.more(100).await;
 
-    let cassandra = &place.cassandra;
-    tokio::task::block_in_place(|| cassandra.pause(0)).unwrap();
+    place.to_cassandra(|cassandra| cassandra.pause(0));
     // What comes now is fetched, folded, and cannot be written.
     loaded.load.more(100).await;
     loaded.roles.projectors[0].running.signal("STOP").await;
-    tokio::task::block_in_place(|| cassandra.resume(0)).unwrap();
+    place.to_cassandra(|cassandra| cassandra.resume(0));
     let owner = Process::start(&loaded.roles.setup, "projector").await;
     owner.has_partitions().await;
     loaded.roles.projectors.push(owner);

@@ -17,7 +17,7 @@ async fn a_log_that_was_made_anew_is_refused_until_an_epoch_is_opened() {
     let setup = roles.setup.clone();
     // Everything that was folded is committed when a projector has ended.
     roles.terminate().await;
-    place.delete_topic();
+    place.delete_topic().await;
     place.migrate(&setup).await;
 
     let sentence = setup.start(&["projector", "--ops-listen", "127.0.0.1:0"]).ended().await.failed(1);

@@ -2,7 +2,11 @@
 //! do it at once: every change of the schema goes to the same server, which makes one after the other, and each
 //! says `IF NOT EXISTS`.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use scylla::{
     client::{execution_profile::ExecutionProfile, session::Session},
@@ -11,7 +15,9 @@ use scylla::{
 };
 
 use super::{
-    CqlAddress, CqlStore, CqlStoreSettings, OpenError, epoch, retire, session,
+    CqlAddress, CqlStore, CqlStoreSettings, OpenError, epoch, retire,
+    retry::Kind,
+    session,
     steps::{self, Applied as Ledger, Step},
 };
 
@@ -19,6 +25,8 @@ use super::{
 const REPLICATION_MAX_UNASKED: usize = 3;
 /// Changes of the schema are slow, and slower where several wait for one another.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
+/// Before one is tried again; a server that was busy is not asked more often.
+const CHANGE_PAUSE: Duration = Duration::from_secs(1);
 /// The write time of the ledger's rows: all who write one write the same.
 const LEDGER_TIME: i64 = 1;
 
@@ -147,8 +155,18 @@ impl Schema<'_> {
         statement.set_execution_profile_handle(Some(self.profile.clone().into_handle()));
         // `IF NOT EXISTS` makes it so.
         statement.set_is_idempotent(true);
-        let changed = self.session.query_unpaged(statement, ()).await;
-        changed.map(drop).map_err(|error| OpenError::executing(self.address, &error))
+        let started = Instant::now();
+        loop {
+            match self.session.query_unpaged(statement.clone(), ()).await {
+                Ok(_) => return Ok(()),
+                // One of two dozen that meets a busy moment of the server must not end all of them.
+                Err(error) if Kind::of(&error) == Kind::Passing && started.elapsed() < CHANGE_MAX => {
+                    tracing::warn!(%error, "the store did not change its schema; trying again");
+                    tokio::time::sleep(CHANGE_PAUSE).await;
+                }
+                Err(error) => return Err(OpenError::executing(self.address, &error)),
+            }
+        }
     }
 
     async fn has_keyspace(&self) -> Result<bool, OpenError> {

@@ -121,7 +121,12 @@ impl Setup {
 
     /// Runs a call to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
-        let output = tokio::time::timeout(START_MAX, self.command(arguments).output()).await;
+        self.run_within(START_MAX, arguments).await
+    }
+
+    /// As [`Self::run`], with other patience.
+    pub(crate) async fn run_within(&self, patience: Duration, arguments: &[&str]) -> Ended {
+        let output = tokio::time::timeout(patience, self.command(arguments).output()).await;
         let output = output.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap();
         Ended::new(&output)
     }
