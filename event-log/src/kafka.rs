@@ -13,6 +13,7 @@
 mod address;
 mod client;
 mod committer;
+mod context;
 mod member;
 mod message;
 mod offsets;
@@ -20,6 +21,7 @@ mod place;
 mod producer;
 mod reader;
 mod settings;
+mod shared;
 mod subscription;
 mod topic;
 

@@ -12,12 +12,7 @@ use rdkafka::{
 };
 use tracing::{debug, warn};
 
-use super::{
-    member::{Context, Shared},
-    offsets::Outcome,
-    reader::index,
-    topic::client_reason,
-};
+use super::{context::Context, offsets::Outcome, reader::index, shared::Shared, topic::client_reason};
 use crate::port::Partition;
 
 /// Commits what the caller says, in order.

@@ -5,26 +5,25 @@
 //! nothing is ever fetched to be thrown away, and no reset of offsets can happen behind our back.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext, Message, Offset, Statistics, TopicPartitionList,
-    config::{ClientConfig, RDKafkaLogLevel},
-    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    ClientContext as _, Message, Offset, TopicPartitionList,
+    config::ClientConfig,
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
-    types::RDKafkaRespErr,
 };
-use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 
 use super::{
-    client::Voice, committer::Committer, message, place::Places, reader::index, settings::MemberStats,
+    committer::Committer,
+    context::{Change, Context},
+    message,
+    reader::index,
+    shared::Shared,
     topic::client_reason,
 };
 use crate::{
@@ -46,67 +45,6 @@ const COMMITTED_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a member that leaves waits for its last commits and for its partitions to be taken back.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long the thread that commits sleeps when nobody wakes it.
-const IDLE_WAIT: Duration = Duration::from_secs(60);
-
-/// What both sides of a subscription share.
-pub(super) struct Shared {
-    places: Mutex<Places>,
-    /// Wakes the caller.
-    pub(super) ready: Notify,
-    /// Wakes the thread while it waits for room.
-    room: Condvar,
-    /// Wakes the thread that commits.
-    commits: Condvar,
-}
-
-impl Shared {
-    pub(super) fn new() -> Self {
-        Shared {
-            places: Mutex::default(),
-            ready: Notify::new(),
-            room: Condvar::new(),
-            commits: Condvar::new(),
-        }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().expect("nothing panics while it holds the places")
-    }
-
-    /// Tells the thread that something was taken or asked.
-    pub(super) fn wake_thread(&self) {
-        self.room.notify_one();
-    }
-
-    /// Tells the thread that commits that there is something to commit.
-    pub(super) fn wake_commits(&self) {
-        self.commits.notify_one();
-    }
-
-    /// Waits for offsets to commit; `None` when there will be none any more.
-    pub(super) fn next_commit(&self) -> Option<BTreeMap<Partition, u64>> {
-        let mut places = self.lock();
-        loop {
-            if places.has_left {
-                return None;
-            }
-            if let Some(offsets) = places.offsets.send() {
-                return Some(offsets);
-            }
-            // Something that failed is sent again after a while, without anybody saying so.
-            let wait = if places.offsets.is_idle() { IDLE_WAIT } else { LOOK };
-            places =
-                self.commits.wait_timeout(places, wait).expect("nothing panics while it holds the places").0;
-        }
-    }
-
-    fn end_commits(&self) {
-        self.lock().has_left = true;
-        self.wake_commits();
-    }
-}
-
 /// A member's client and what it keeps between two looks.
 pub(super) struct Member {
     consumer: Arc<BaseConsumer<Context>>,
@@ -124,32 +62,6 @@ pub(super) struct Member {
     rebalances: Vec<Change>,
 }
 
-/// What the group decided, not carried out yet.
-enum Change {
-    Assign(Vec<Partition>),
-    Revoke(Vec<Partition>),
-}
-
-/// Hears librdkafka while it is polled.
-pub(super) struct Context {
-    voice: Voice,
-    group: String,
-    changes: Mutex<Vec<Change>>,
-    /// Set when nobody looks at `changes` any more: partitions are let go at once.
-    is_closing: AtomicBool,
-}
-
-impl Context {
-    pub(super) fn new(voice: Voice, group: &str) -> Self {
-        Context {
-            voice,
-            group: group.to_owned(),
-            changes: Mutex::default(),
-            is_closing: AtomicBool::new(false),
-        }
-    }
-}
-
 impl Member {
     /// Joins; the group answers while [`Member::run`] runs.
     pub(super) fn join(
@@ -159,7 +71,7 @@ impl Member {
         topic: &str,
         partitions: u32,
     ) -> Result<Self, KafkaError> {
-        let group = context.group.clone();
+        let group = context.group().to_owned();
         let patience = config.get("max.poll.interval.ms").and_then(|ms| ms.parse().ok()).unwrap_or(120_000);
         let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
         consumer.subscribe(&[topic])?;
@@ -210,7 +122,7 @@ impl Member {
 
     /// Carries out what the group decided.
     fn serve_group(&mut self) {
-        self.rebalances.append(&mut self.consumer.context().changes.lock().expect("nothing panics with it"));
+        self.rebalances.append(&mut self.consumer.context().take_changes());
         let changes = std::mem::take(&mut self.rebalances);
         let mut changes = changes.into_iter();
         while let Some(change) = changes.next() {
@@ -234,7 +146,7 @@ impl Member {
         let assignments = match self.committed(partitions) {
             Ok(assignments) => assignments,
             Err(error) => {
-                self.consumer.context().voice.error(&error, "the group's offsets could not be read");
+                self.consumer.context().error(error, "the group's offsets could not be read");
                 return false;
             }
         };
@@ -372,7 +284,7 @@ impl Member {
             self.pause(true);
             return true;
         }
-        drop(self.shared.room.wait_timeout(places, LOOK).expect("nothing panics while it holds the places"));
+        self.shared.wait_for_room(places, LOOK);
         false
     }
 
@@ -448,9 +360,9 @@ impl Member {
             let _ = self.consumer.poll(LOOK);
         }
         self.shared.end_commits();
-        self.consumer.context().is_closing.store(true, Ordering::Release);
+        self.consumer.context().close();
         // Closing starts with what the group decided last, so that is answered first.
-        self.rebalances.append(&mut self.consumer.context().changes.lock().expect("nothing panics with it"));
+        self.rebalances.append(&mut self.consumer.context().take_changes());
         let is_assigned = self.rebalances.iter().any(|change| matches!(change, Change::Assign(_)));
         if is_assigned {
             let _ = self.consumer.incremental_assign(&TopicPartitionList::new());
@@ -466,45 +378,6 @@ impl Member {
         debug!(group = self.group, is_known, "leaving the group");
         // Closing, unless a commit is on its way still: then the thread that waits for it closes.
         drop(self.consumer);
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.voice.log(level, facility, line);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        if let Some(observer) = &self.voice.observer {
-            observer.member(&self.group, &MemberStats::read(&statistics));
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.voice.error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
-    /// Only notes it: the answer may be given at any time, and must be given late where the caller has to flush.
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        decision: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        if self.is_closing.load(Ordering::Acquire) {
-            // Everything goes; what cannot be given back now is taken when the session ends.
-            let _ = consumer.unassign();
-            return;
-        }
-        let partitions = partitions.elements();
-        let partitions = partitions.iter().filter_map(|p| u32::try_from(p.partition()).ok().map(Partition));
-        let change = match decision {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Change::Assign(partitions.collect()),
-            _ => Change::Revoke(partitions.collect()),
-        };
-        self.changes.lock().expect("nothing panics with it").push(change);
     }
 }
 

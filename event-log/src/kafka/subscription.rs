@@ -8,8 +8,10 @@ use tokio::sync::watch;
 use super::{
     address::KafkaAddress,
     client::{self, Voice},
-    member::{Context, Member, Shared},
+    context::Context,
+    member::Member,
     settings::KafkaLogSettings,
+    shared::Shared,
     topic::client_reason,
 };
 use crate::port::{Limit, LogError, Next, Position, Subscription, Wait};
