@@ -59,7 +59,10 @@ impl Metrics {
                     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
                 ]),
             )?,
-            dead_letters: IntGauge::new("tallyhook_dead_letters", "Records that could not be folded.")?,
+            dead_letters: IntGauge::new(
+                "tallyhook_dead_letters",
+                "Records that could not be folded, of the partitions that this process holds.",
+            )?,
         };
         for result in ["projected", "ignored", "unknown", "dead"] {
             metrics.projected.with_label_values(&[result]);
