@@ -10,6 +10,7 @@
 //! - [`deliveries`] makes records of what the world emits, as the door does.
 //! - [`answers`] asks as backfill does, in the time of a [`script`], without HTTP.
 //! - [`stage`] is a log, a store and the real projector between them.
+//! - [`watched`] is a log whose appends and commits pass by a test.
 
 pub mod answers;
 pub mod deliveries;
@@ -17,3 +18,4 @@ pub mod expected;
 pub mod forge;
 pub mod script;
 pub mod stage;
+pub mod watched;

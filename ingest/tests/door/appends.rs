@@ -5,10 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use boot::http::Served;
 use domain::{AccountId, StreamKey};
-use event_log::{
-    AppendError, Appended, Bounds, EventLog, Identity, Limit, LogError, Position, Record, Subscription,
-};
+use event_log::{AppendError, Appended, EventLog, Record};
 use ingest::IngestLimits;
+use testkit::watched::{WatchedLog, Watcher};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
@@ -18,18 +17,18 @@ use crate::{
 
 const ACCOUNT: u64 = 21_031_067;
 
-/// A log whose appends wait until they are released, and tell when they arrive.
-pub(crate) struct HeldLog {
-    log: Arc<dyn EventLog>,
+/// Appends wait until they are released, and tell when they arrive.
+pub(crate) struct Held {
     released: Semaphore,
     arrived: mpsc::UnboundedSender<usize>,
 }
 
-impl HeldLog {
+impl Held {
     /// The log, and how many records each append brought as it arrived.
-    pub(crate) fn over(log: Arc<dyn EventLog>) -> (Arc<Self>, mpsc::UnboundedReceiver<usize>) {
+    pub(crate) fn over(log: Arc<dyn EventLog>) -> (Arc<WatchedLog<Held>>, mpsc::UnboundedReceiver<usize>) {
         let (arrived, arrivals) = mpsc::unbounded_channel();
-        (Arc::new(HeldLog { log, released: Semaphore::new(0), arrived }), arrivals)
+        let held = Held { released: Semaphore::new(0), arrived };
+        (Arc::new(WatchedLog::over(log, held)), arrivals)
     }
 
     /// Lets all appends go on, from now on.
@@ -39,57 +38,22 @@ impl HeldLog {
 }
 
 #[async_trait]
-impl EventLog for HeldLog {
-    async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
+impl Watcher for Held {
+    async fn append(&self, log: &dyn EventLog, records: Vec<Record>) -> Result<Appended, AppendError> {
         // Whether anybody listens does not matter here.
         let _ = self.arrived.send(records.len());
         let _ = self.released.acquire().await;
-        self.log.append(records).await
-    }
-
-    async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError> {
-        self.log.subscribe(group).await
-    }
-
-    async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
-        self.log.read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
-        self.log.bounds().await
-    }
-
-    fn identity(&self) -> Identity {
-        self.log.identity()
+        log.append(records).await
     }
 }
 
-/// A log that refuses every append.
-struct RefusingLog {
-    log: Arc<dyn EventLog>,
-    error: fn() -> AppendError,
-}
+/// Every append is refused.
+struct Refused(fn() -> AppendError);
 
 #[async_trait]
-impl EventLog for RefusingLog {
-    async fn append(&self, _records: Vec<Record>) -> Result<Appended, AppendError> {
-        Err((self.error)())
-    }
-
-    async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError> {
-        self.log.subscribe(group).await
-    }
-
-    async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
-        self.log.read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
-        self.log.bounds().await
-    }
-
-    fn identity(&self) -> Identity {
-        self.log.identity()
+impl Watcher for Refused {
+    async fn append(&self, _: &dyn EventLog, _: Vec<Record>) -> Result<Appended, AppendError> {
+        Err((self.0)())
     }
 }
 
@@ -99,7 +63,7 @@ fn impatient() -> IngestLimits {
 
 #[tokio::test]
 async fn a_log_that_takes_too_long_may_still_keep_it_and_a_repetition_does_no_harm() {
-    let (log, mut arrivals) = HeldLog::over(memory());
+    let (log, mut arrivals) = Held::over(memory());
     let server = Server::with(Arc::clone(&log) as _, impatient());
     let answer = server.deliver(&Delivery::push()).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
@@ -109,7 +73,7 @@ async fn a_log_that_takes_too_long_may_still_keep_it_and_a_repetition_does_no_ha
     // Nobody waits for it any more, but its bytes are still there.
     assert_eq!(server.bytes_in_flight(), PUSH.len() as f64);
 
-    log.release();
+    log.watcher.release();
     server.ingest.drained().await;
     assert_eq!(server.record_count().await, 1);
     assert_eq!(server.status_of(&Delivery::push()).await, 200);
@@ -126,7 +90,8 @@ async fn a_log_that_refuses_sends_the_sender_away_for_a_moment() {
         (|| AppendError::TooLarge { bytes: 2, bytes_max: 1 }, 413),
     ];
     for (error, status) in cases {
-        let server = Server::with(Arc::new(RefusingLog { log: memory(), error }), IngestLimits::default());
+        let server =
+            Server::with(Arc::new(WatchedLog::over(memory(), Refused(error))), IngestLimits::default());
         let answer = server.deliver(&Delivery::push()).await;
         assert_eq!(answer.status, status, "{:?}", error());
         assert_eq!(answer.header("retry-after").is_some(), status == 503);
@@ -138,8 +103,8 @@ async fn a_log_that_refuses_sends_the_sender_away_for_a_moment() {
 
 #[tokio::test]
 async fn a_delivery_that_concerns_two_accounts_is_one_append_to_both_streams() {
-    let (log, mut arrivals) = HeldLog::over(memory());
-    log.release();
+    let (log, mut arrivals) = Held::over(memory());
+    log.watcher.release();
     let server = Server::with(log, IngestLimits::default());
     let star = r#"{"action":"created","repository":{"id":1,"owner":{"id":10}},"sender":{"id":20}}"#;
     assert_eq!(server.status_of(&Delivery::of("star", star)).await, 202);
@@ -157,13 +122,13 @@ async fn a_delivery_that_concerns_two_accounts_is_one_append_to_both_streams() {
 
 #[tokio::test]
 async fn a_drain_answers_what_is_being_appended() {
-    let (log, mut arrivals) = HeldLog::over(memory());
+    let (log, mut arrivals) = Held::over(memory());
     let server = Server::with(Arc::clone(&log) as _, IngestLimits::default());
     let mut client = server.connect().await;
     client.send(Delivery::push().bytes()).await;
     arrivals.recv().await.unwrap();
     server.shutdown.cancel();
-    log.release();
+    log.watcher.release();
     assert_eq!(client.answer().await.status, 202);
     assert!(client.is_closed().await);
     assert_eq!(server.done.await.unwrap(), Served { cut_off: 0 });
@@ -173,7 +138,7 @@ async fn a_drain_answers_what_is_being_appended() {
 
 #[tokio::test]
 async fn an_append_goes_on_when_its_sender_goes_away() {
-    let (log, mut arrivals) = HeldLog::over(memory());
+    let (log, mut arrivals) = Held::over(memory());
     let server = Server::with(Arc::clone(&log) as _, IngestLimits::default());
     let mut client = server.connect().await;
     client.send(Delivery::push().bytes()).await;
@@ -182,7 +147,7 @@ async fn an_append_goes_on_when_its_sender_goes_away() {
     // The drain ends although the append does not: nobody is left to be answered.
     server.shutdown.cancel();
     assert_eq!(server.done.await.unwrap(), Served { cut_off: 0 });
-    log.release();
+    log.watcher.release();
     server.ingest.drained().await;
     assert_eq!(log.bounds().await.unwrap().iter().map(|bounds| bounds.end).sum::<u64>(), 1);
 }

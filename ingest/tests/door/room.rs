@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ingest::IngestLimits;
 
 use crate::{
-    appends::HeldLog,
+    appends::Held,
     client::Client,
     delivery::{Delivery, chunked, push_of_size},
     server::{Server, memory},
@@ -87,7 +87,7 @@ async fn a_body_without_a_length_is_stopped_where_the_room_ends() {
 
 #[tokio::test]
 async fn requests_are_bounded_whatever_their_size() {
-    let (log, mut arrivals) = HeldLog::over(memory());
+    let (log, mut arrivals) = Held::over(memory());
     let limits = IngestLimits { requests_in_flight_max: 2, ..IngestLimits::default() };
     let server = Server::with(Arc::clone(&log) as _, limits);
     let mut held = Vec::new();
@@ -102,7 +102,7 @@ async fn requests_are_bounded_whatever_their_size() {
     // Who is not signed hears that first, however busy the door is.
     let unsigned = Delivery::push().without("X-Hub-Signature-256");
     assert_eq!(server.status_of(&unsigned).await, 401);
-    log.release();
+    log.watcher.release();
     for client in &mut held {
         assert_eq!(client.answer().await.status, 202);
     }
@@ -111,14 +111,14 @@ async fn requests_are_bounded_whatever_their_size() {
 
 #[tokio::test]
 async fn a_body_holds_its_room_until_it_is_durable() {
-    let (log, mut arrivals) = HeldLog::over(memory());
+    let (log, mut arrivals) = Held::over(memory());
     let server = Server::with(Arc::clone(&log) as _, limits(4 * MIB));
     let mut first = server.connect().await;
     first.send(large(1).bytes()).await;
     arrivals.recv().await.unwrap();
     assert_eq!(server.bytes_in_flight(), 2.0 * 1024.0 * 1024.0);
     assert_eq!(server.status_of(&large(2)).await, 503);
-    log.release();
+    log.watcher.release();
     assert_eq!(first.answer().await.status, 202);
     assert_eq!(server.status_of(&large(2)).await, 202);
 }

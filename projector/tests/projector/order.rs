@@ -11,13 +11,13 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{Epoch, Row, RowKey, ScanKey, StreamKey, Version};
-use event_log::{
-    AppendError, Appended, Bounds, EmbeddedLog, EmbeddedLogSettings, EventLog, Identity, Limit, LogError,
-    Next, Position, Record, Subscription, Wait,
-};
+use event_log::{Appended, EmbeddedLog, EmbeddedLogSettings, EventLog, Position, Record};
 use futures::TryStreamExt;
 use projector::{Metrics, Progress, Projector, ProjectorSettings};
-use testkit::stage::Stage;
+use testkit::{
+    stage::Stage,
+    watched::{WatchedLog, Watcher},
+};
 use tokio_util::sync::CancellationToken;
 use view_store::{EmbeddedStore, Follower, Hint, Hints, InProcessHints, RowStream, StoreError, ViewStore};
 
@@ -101,53 +101,12 @@ impl Hints for NotedHints {
     }
 }
 
-struct NotedLog {
-    log: EmbeddedLog,
-    notes: Notes,
-}
+/// Hears of commits.
+struct NotedCommits(Notes);
 
-struct NotedSubscription {
-    subscription: Box<dyn Subscription>,
-    notes: Notes,
-}
-
-#[async_trait]
-impl EventLog for NotedLog {
-    async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
-        self.log.append(records).await
-    }
-
-    async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError> {
-        let subscription = self.log.subscribe(group).await?;
-        Ok(Box::new(NotedSubscription { subscription, notes: self.notes.clone() }))
-    }
-
-    async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
-        self.log.read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
-        self.log.bounds().await
-    }
-
-    fn identity(&self) -> Identity {
-        self.log.identity()
-    }
-}
-
-#[async_trait]
-impl Subscription for NotedSubscription {
-    async fn next(&mut self, limit: Limit) -> Result<Next, LogError> {
-        self.subscription.next(limit).await
-    }
-
-    async fn seek(&mut self, from: Position) -> Result<(), LogError> {
-        self.subscription.seek(from).await
-    }
-
-    async fn commit(&mut self, next_offsets: &[Position], wait: Wait) -> Result<(), LogError> {
-        self.notes.add(next_offsets.iter().copied().map(Step::Committed));
-        self.subscription.commit(next_offsets, wait).await
+impl Watcher for NotedCommits {
+    fn commits(&self, next_offsets: &[Position]) {
+        self.0.add(next_offsets.iter().copied().map(Step::Committed));
     }
 }
 
@@ -155,7 +114,7 @@ impl Subscription for NotedSubscription {
 async fn folded(records: Vec<Record>, refusals: usize) -> (Vec<Step>, EmbeddedStore) {
     let notes = Notes::default();
     let log = EmbeddedLog::in_memory(EmbeddedLogSettings::default()).unwrap();
-    let log = Arc::new(NotedLog { log, notes: notes.clone() });
+    let log = Arc::new(WatchedLog::over(Arc::new(log), NotedCommits(notes.clone())));
     let store = Stage::empty_store();
     let epoch = Row { key: RowKey::Epoch, version: Version::LEAST, value: Epoch::FIRST.encode().into() };
     store.write(vec![epoch]).await.unwrap();

@@ -9,11 +9,12 @@ use std::{
 use async_trait::async_trait;
 use domain::{Family, GENERATION, ScanKey, view::body::Stored};
 use event_log::{
-    AppendError, Appended, Bounds, Identity, LogError, Subscription,
+    AppendError, Appended,
     kafka::{KafkaAddress, KafkaLog, KafkaLogSettings, TopicSettings, create_topic},
 };
 use futures::TryStreamExt;
 use test_servers::{Cassandra, Kafka};
+use testkit::watched::{WatchedLog, Watcher};
 use tokio::sync::Notify;
 use view_store::{
     RowStream, StoreError,
@@ -70,32 +71,11 @@ impl Silence {
     }
 }
 
-/// A log that lands what it is given and then answers no more.
-struct SilentLog<'a> {
-    log: &'a KafkaLog,
-    silence: &'a Silence,
-}
-
+/// The log lands what it is given, and then answers no more.
 #[async_trait]
-impl EventLog for SilentLog<'_> {
-    async fn append(&self, records: Vec<Record>) -> Result<Appended, AppendError> {
-        self.silence.answer(self.log.append(records).await).await
-    }
-
-    async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError> {
-        self.log.subscribe(group).await
-    }
-
-    async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
-        self.log.read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
-        self.log.bounds().await
-    }
-
-    fn identity(&self) -> Identity {
-        self.log.identity()
+impl Watcher for Silence {
+    async fn append(&self, log: &dyn EventLog, records: Vec<Record>) -> Result<Appended, AppendError> {
+        self.answer(log.append(records).await).await
     }
 }
 
@@ -170,8 +150,8 @@ async fn a_service_that_moved_to_a_cluster_goes_on_as_one_that_stayed() {
     let store = Arc::new(CqlStore::open(&keyspace, store_settings).await.unwrap());
     let originals = record_count(&*stayed.log()).await;
     // Killed while records are on their way, then while rows are, and begun again each time.
-    let silence = Silence::after(ANSWERS);
-    killed_in(&silence, folder.path(), &SilentLog { log: &log, silence: &silence }, &*store).await;
+    let silent = WatchedLog::over(Arc::clone(&log) as Arc<dyn EventLog>, Silence::after(ANSWERS));
+    killed_in(&silent.watcher, folder.path(), &silent, &*store).await;
     let landed = record_count(&*log).await;
     assert!(0 < landed && landed < originals, "{landed} of {originals} records");
     // The epoch is there already: this is about rows.
