@@ -17,6 +17,7 @@ mod github_payload;
 mod interleavings;
 mod limits;
 mod moves;
+mod older;
 mod openapi;
 mod paging;
 mod readers;
