@@ -106,6 +106,7 @@ const ROOMS: &[Room] = &[
             "query-api",
             "boot",
             "fake-github",
+            "test-servers",
         ],
         never: &[],
     },
