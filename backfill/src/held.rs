@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{StreamKey, key::BUCKETS};
 use event_log::EventLog;
+use github::client::Part;
 
 /// The partitions that this process holds.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Held {
     pub(crate) fn may_be_in(&self, bucket: u8) -> bool {
         let common = greatest_common_divisor(u32::from(BUCKETS), self.of);
         self.partitions.iter().any(|partition| partition % common == u32::from(bucket) % common)
+    }
+
+    /// This process's part of what all who ask with one token may spend in an hour.
+    pub(crate) fn part(&self) -> Part {
+        Part { mine: u32::try_from(self.partitions.len()).unwrap_or(u32::MAX), of: self.of }
     }
 
     /// This process's part of something that all of them share, at least one while it holds anything.
@@ -80,6 +86,7 @@ mod tests {
         assert_eq!(held(&[1], 12).share_of(8), 1);
         assert_eq!(held(&[1, 2, 3, 4, 5, 6], 12).share_of(8), 4);
         assert_eq!(held(&[0, 1, 2, 3], 4).share_of(8), 8);
+        assert_eq!(held(&[7, 8, 9], 12).part(), Part { mine: 3, of: 12 });
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl Loop {
     /// Takes over the accounts of partitions that came, lets go of those of partitions that went.
     async fn hold(&mut self, partitions: BTreeSet<u32>, shutdown: &CancellationToken) -> Result<(), Stopped> {
         let gained = self.held.become_these(partitions);
+        self.asker.github.take_part(self.held.part());
         let (held, log) = (&self.held, &*self.asker.log);
         let is_held = |stream: StreamKey| held.has(stream, log);
         for (task, question) in self.tasks.values().filter(|(task, _)| !is_held(task.stream)) {
@@ -148,6 +149,8 @@ impl Loop {
         self.sweep.let_go(|account| is_held(StreamKey::Account(account)));
         self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
         if gained {
+            // A larger part may be spent than the one that was used up; whatever else shuts the forge says so again.
+            self.closed_until = None;
             self.scan_until_done(shutdown).await?;
             info!(forge = self.forge.as_str(), pending = self.schedule.len(), "asking a forge");
         }

@@ -26,7 +26,7 @@ const AHEAD_MS: i64 = 6 * 60 * 60 * 1000;
 
 /// Appends answers to a log and keeps count of where it stands.
 struct Filler<'l> {
-    log: &'l EmbeddedLog,
+    log: &'l dyn EventLog,
     waiting: Vec<Record>,
     /// The end of each partition before the present phase: what its questions were asked after.
     asked_after: Vec<u64>,
@@ -42,7 +42,7 @@ pub(crate) async fn fill_folder(folder: &Path, shapes: &[Shape]) -> anyhow::Resu
 }
 
 /// Fills an empty log; returns how many records it holds then.
-pub(crate) async fn fill(log: &EmbeddedLog, shapes: &[Shape]) -> anyhow::Result<u64> {
+pub(crate) async fn fill(log: &dyn EventLog, shapes: &[Shape]) -> anyhow::Result<u64> {
     let mut filler = Filler::over(log);
     for shape in shapes {
         filler.shape(shape).await?;
@@ -62,8 +62,12 @@ pub(crate) struct History {
 
 /// Appends deliveries to the log of a folder, as the door does; returns how many.
 pub(crate) async fn deliver(folder: &Path, history: &History) -> anyhow::Result<u64> {
-    let log = EmbeddedLog::open(folder, EmbeddedLogSettings::default())?;
-    let mut filler = Filler::over(&log);
+    deliver_to(&EmbeddedLog::open(folder, EmbeddedLogSettings::default())?, history).await
+}
+
+/// The same to any log.
+pub(crate) async fn deliver_to(log: &dyn EventLog, history: &History) -> anyhow::Result<u64> {
+    let mut filler = Filler::over(log);
     let template = Template::new(history.kind, history.bytes)?;
     let mut body = Vec::new();
     for number in 1..=history.each {
@@ -100,7 +104,7 @@ pub(crate) fn delivery(event: &str, stream: StreamKey, received_at: Millis, body
 }
 
 impl<'l> Filler<'l> {
-    fn over(log: &'l EmbeddedLog) -> Self {
+    fn over(log: &'l dyn EventLog) -> Self {
         let ends = vec![0; log.identity().partitions as usize];
         let at = Millis(boot::clock::now_ms() + AHEAD_MS);
         Filler { log, waiting: Vec::new(), asked_after: ends.clone(), ends, at, appended: 0 }

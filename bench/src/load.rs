@@ -71,6 +71,8 @@ pub(crate) enum Work {
     Visible {
         deliveries: Deliveries,
         rest_ms: u64,
+        /// Where to read, where that is another process.
+        reader: Option<SocketAddr>,
     },
 }
 

@@ -14,6 +14,8 @@
 //!
 //! Nothing here asserts a time: figures are published, and only instruction counts are a gate.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod contest;
 mod delivery;
 mod drive;
@@ -59,6 +61,10 @@ enum Call {
     /// Appends deliveries to that log; which, as JSON.
     #[command(hide = true)]
     Deliver { folder: PathBuf, history: String },
+    /// Does something to Kafka or to Cassandra; what as JSON on the standard input.
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Job,
     /// Sends load; what to do as JSON on the standard input.
     #[command(hide = true)]
     Load,
@@ -82,6 +88,9 @@ pub(crate) struct RunArguments {
     /// The largest folders too; takes an hour or more.
     #[arg(long)]
     long: bool,
+    /// The rows about Kafka and Cassandra instead, on servers of its own; some six minutes, short ones two.
+    #[arg(long, conflicts_with = "long")]
+    cluster: bool,
     /// Only this row; may be given more than once.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
@@ -124,6 +133,8 @@ fn main() -> anyhow::Result<()> {
             println!("{}", runtime.block_on(fill::deliver(&folder, &history))?);
             Ok(())
         }
+        #[cfg(feature = "cluster")]
+        Call::Job => cluster::job::run(),
         Call::Load => load::run(),
         Call::Peer { peer } => peer.run(),
         Call::Drive { what, times } => drive::run(what, times),

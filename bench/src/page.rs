@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_every_row() {
         let page = include_str!("../../docs/BENCHMARKS.md");
-        for name in crate::row::ROWS.iter().map(|row| row.name).chain(["machine"]) {
+        let rows = crate::row::ROWS.iter().chain(crate::row::CLUSTER_ROWS);
+        for name in rows.map(|row| row.name).chain(["machine", "cluster-machine"]) {
             assert!(replaced(page, name, "").is_some(), "{name}");
         }
     }

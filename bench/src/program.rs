@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 /// A folder of the largest shape is folded within this.
 const READY_MAX: Duration = Duration::from_secs(1800);
 /// Nothing answers there (the port of `discard`): what asks a forge waits for it, at no cost.
-const NO_FORGE: &str = "http://127.0.0.1:9";
+pub(crate) const NO_FORGE: &str = "http://127.0.0.1:9";
 
 /// A running program.
 pub(crate) struct Program {
@@ -44,11 +44,7 @@ impl Program {
         let (api, ops) = (free_address()?, free_address()?);
         let said: PathBuf = folder.join("bench-output");
         let mut command = cores.command(Core::Server, program);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("TALLYHOOK_") || name == "GITHUB_TOKEN" {
-                command.env_remove(name);
-            }
-        }
+        forget_settings(&mut command);
         command
             .arg("serve")
             .current_dir(folder)
@@ -91,12 +87,7 @@ impl Program {
 
     /// The number of a metric, summed over its labels.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        let (_, text) = get(self.ops, "/metrics")?;
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
-        });
-        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        metric(self.ops, name)
     }
 
     /// Waits until so many records were folded since it started, and says how long that took.
@@ -115,6 +106,25 @@ impl Program {
     pub(crate) fn end(self) -> anyhow::Result<()> {
         self.running.end()
     }
+}
+
+/// What is set for other processes is not for this one.
+pub(crate) fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TALLYHOOK_") || name == "GITHUB_TOKEN" {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The number of a metric at an ops address, summed over its labels.
+pub(crate) fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    let (_, text) = get(ops, "/metrics")?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+    });
+    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
 /// An address that is free now.

@@ -2,6 +2,8 @@
 
 mod ack;
 mod alone;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod growth;
 mod latest;
 mod memory;
@@ -56,3 +58,32 @@ pub(crate) const ROWS: &[Row] = &[
         measure: growth::measure,
     },
 ];
+
+/// Those about Kafka and Cassandra, in the order of the page.
+#[cfg(feature = "cluster")]
+pub(crate) const CLUSTER_ROWS: &[Row] = &[
+    Row {
+        name: "cluster-ack",
+        about: "answers to signed deliveries once Kafka has them, and a bare producer",
+        measure: cluster::ack,
+    },
+    Row {
+        name: "cluster-visible",
+        about: "from a delivery to the first GET that shows it, all roles apart",
+        measure: cluster::visible,
+    },
+    Row {
+        name: "cluster-replay",
+        about: "folding a topic from its start, and a bare consumer with a bare driver",
+        measure: cluster::replay,
+    },
+    Row {
+        name: "cluster-rows",
+        about: "rows written, and the same by a bare driver",
+        measure: cluster::rows,
+    },
+];
+
+/// This build has none.
+#[cfg(not(feature = "cluster"))]
+pub(crate) const CLUSTER_ROWS: &[Row] = &[];

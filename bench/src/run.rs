@@ -41,25 +41,32 @@ pub(crate) struct Bench {
     scratch: TempDir,
     pub(crate) plots: PathBuf,
     runs: Cell<u64>,
+    #[cfg(feature = "cluster")]
+    servers: std::cell::OnceCell<crate::cluster::Servers>,
 }
 
 /// Runs the rows that are asked for.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    let rows = if arguments.cluster { row::CLUSTER_ROWS } else { row::ROWS };
     if arguments.list {
-        for row in row::ROWS {
+        for row in rows {
             println!("{:12} {}", row.name, row.about);
         }
         return Ok(());
     }
-    let known = |name: &String| row::ROWS.iter().any(|row| row.name == name);
+    let known = |name: &String| rows.iter().any(|row| row.name == name);
     if let Some(unknown) = arguments.only.iter().find(|name| !known(name)) {
         bail!("no row is called `{unknown}`; `--list` names them");
     }
+    if rows.is_empty() {
+        bail!("this build knows no cluster; `cargo xtask bench --cluster` makes one that does");
+    }
     let bench = Bench::new(arguments)?;
     let mut page = Page::read(&arguments.root.join("docs/BENCHMARKS.md"))?;
-    page.put("machine", &machine::describe(bench.cores, bench.scratch.path())?)?;
+    let machine = if arguments.cluster { "cluster-machine" } else { "machine" };
+    page.put(machine, &machine::describe(bench.cores, bench.scratch.path())?)?;
     let begun = Instant::now();
-    for row in row::ROWS {
+    for row in rows {
         if arguments.only.is_empty() || arguments.only.iter().any(|name| name == row.name) {
             let started = Instant::now();
             eprintln!("== {}: {}", row.name, row.about);
@@ -108,6 +115,8 @@ impl Bench {
             scratch: TempDir::with_prefix_in("bench-", beside)?,
             plots,
             runs: Cell::new(now.as_secs() << 20),
+            #[cfg(feature = "cluster")]
+            servers: std::cell::OnceCell::new(),
             own,
         })
     }
@@ -166,9 +175,15 @@ impl Bench {
 
     /// Runs the load generator.
     pub(crate) fn load(&self, spec: &Spec) -> anyhow::Result<Seen> {
+        let mut command = self.generator();
+        Ok(serde_json::from_str(&process::converse(&mut command, &serde_json::to_string(spec)?)?)?)
+    }
+
+    /// The load generator, to be told what to do.
+    pub(crate) fn generator(&self) -> std::process::Command {
         let mut command = self.cores.command(Core::Generator, &self.own);
         command.arg("load");
-        Ok(serde_json::from_str(&process::converse(&mut command, &serde_json::to_string(spec)?)?)?)
+        command
     }
 
     /// A peer and where it listens.
@@ -190,5 +205,32 @@ impl Bench {
     /// A program that somebody else wrote, on the server's core.
     pub(crate) fn other(&self, program: &str) -> std::process::Command {
         self.cores.command(Core::Server, Path::new(program))
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Bench {
+    /// Kafka and Cassandra, started when they are first asked for.
+    pub(crate) fn servers(&self) -> anyhow::Result<&crate::cluster::Servers> {
+        if self.servers.get().is_none() {
+            let servers = crate::cluster::Servers::start(self.scratch.path())?;
+            assert!(self.servers.set(servers).is_ok(), "it was empty a moment ago");
+        }
+        self.servers.get().context("they have just been started")
+    }
+
+    /// A process of the program on the server's core.
+    pub(crate) fn tallyhook(&self) -> std::process::Command {
+        self.cores.command(Core::Server, &self.program)
+    }
+
+    /// Does something to a server, and tells what came of it.
+    pub(crate) fn job<T: serde::de::DeserializeOwned>(
+        &self,
+        job: &crate::cluster::job::Job,
+    ) -> anyhow::Result<T> {
+        let mut command = self.cores.command(Core::Server, &self.own);
+        command.arg("job");
+        Ok(serde_json::from_str(&process::converse(&mut command, &serde_json::to_string(job)?)?)?)
     }
 }

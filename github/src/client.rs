@@ -33,7 +33,7 @@ pub use asks::{
     HOOK_EVENTS, Hook, HookOwner, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount,
     PullOrder, PullsPage, RepositoriesPage, ToldRepository,
 };
-pub use limits::RateBudget;
+pub use limits::{Part, RateBudget};
 pub use links::Links;
 pub use path::{AccountPath, RepoPath};
 pub use settings::{Observer, Outcome, Settings, SettingsError, Timing, Unobserved};
@@ -100,6 +100,13 @@ impl Client {
     /// What is known of the rate limits: one entry per resource that GitHub told of.
     pub fn budgets(&self) -> Vec<RateBudget> {
         gate::lock(&self.shared.gate).budgets.all()
+    }
+
+    /// Takes a part of every budget where several processes ask with the same token; unless told, all of it.
+    /// Questions that are in flight when it is used up still count against it, so that it may be exceeded by
+    /// their number.
+    pub fn take_part(&self, part: Part) {
+        gate::lock(&self.shared.gate).budgets.take_part(part);
     }
 
     /// Whether questions are asked with a token.
@@ -173,7 +180,9 @@ impl Client {
         self.shared.observer.answered(resource, Outcome::Status(response.status.as_u16()));
         let date = date::of(&response.headers, now);
         if let Some(budget) = limits::budget(&response.headers) {
-            gate::lock(&self.shared.gate).budgets.note(budget, date, Instant::now());
+            // What has not changed costs nothing where a token is used.
+            let is_counted = response.status != StatusCode::NOT_MODIFIED || !self.shared.has_token;
+            gate::lock(&self.shared.gate).budgets.note(budget, is_counted, date, Instant::now());
             self.shared.observer.budget(budget);
         }
     }

@@ -81,7 +81,12 @@ pub struct Projector {
 impl Projector {
     /// The consumer group of this way of folding.
     pub fn group() -> String {
-        format!("projector-g{}", domain::GENERATION)
+        Self::group_of(domain::GENERATION)
+    }
+
+    /// The consumer group of one way of folding.
+    pub fn group_of(generation: u32) -> String {
+        format!("projector-g{generation}")
     }
 
     /// Folds until `shutdown`, then writes, flushes and commits what it has.

@@ -1,12 +1,14 @@
 //! What the projector counts.
 
 use boot::metrics::Collectors;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// What the projector counts.
 #[derive(Clone)]
 pub struct Metrics {
     pub(crate) projected: IntCounterVec,
+    pub(crate) rows: IntCounter,
+    pub(crate) row_bytes: IntCounter,
     pub(crate) lag_records: IntGauge,
     pub(crate) lag_seconds: prometheus::Gauge,
     pub(crate) freshness: Histogram,
@@ -28,6 +30,8 @@ impl Metrics {
     pub fn collectors(&self) -> Collectors {
         vec![
             Box::new(self.projected.clone()),
+            Box::new(self.rows.clone()),
+            Box::new(self.row_bytes.clone()),
             Box::new(self.lag_records.clone()),
             Box::new(self.lag_seconds.clone()),
             Box::new(self.freshness.clone()),
@@ -44,6 +48,11 @@ impl Metrics {
             projected: IntCounterVec::new(
                 Opts::new("tallyhook_projected_records_total", "Records folded, by what came of them."),
                 &["result"],
+            )?,
+            rows: IntCounter::new("tallyhook_projector_rows_total", "Rows written to the store.")?,
+            row_bytes: IntCounter::new(
+                "tallyhook_projector_row_bytes_total",
+                "Bytes of the values of rows written to the store.",
             )?,
             lag_records: IntGauge::new("tallyhook_projector_lag_records", "Records that wait to be folded.")?,
             lag_seconds: prometheus::Gauge::new(

@@ -336,6 +336,8 @@ impl Loop {
         }
         let hints: Vec<Hint> = rows.iter().filter(|row| is_followed(&row.key)).map(hint_of).collect();
         until_done("writing rows", &self.shutdown, || self.store.write(rows.clone())).await?;
+        self.metrics.rows.inc_by(rows.len() as u64);
+        self.metrics.row_bytes.inc_by(rows.iter().map(|row| row.value.len() as u64).sum());
         if !hints.is_empty() {
             self.hints.publish(hints);
         }

@@ -1,4 +1,5 @@
-//! What every request to the public routes passes: limits, the token, and who may read the answer.
+//! What every request to the public routes passes: limits, the token, who may read the answer, and whether it may
+//! be called complete at all.
 
 use std::{
     convert::Infallible,
@@ -17,7 +18,7 @@ use http::Method;
 use tower::{Layer, Service};
 
 use crate::{
-    protocol::{address, problem::Problem},
+    protocol::{address, names, problem::Problem},
     window::{Shared, Window},
 };
 
@@ -79,9 +80,15 @@ where
             allowed.dress(response.headers_mut());
             return Either::Left(ready(Ok(response)));
         }
+        // Asked before the rows are read: what is read while it changes is of the older ones.
+        let shows_older = window.shows_older();
         let answer = self.inner.call(request);
         Either::Right(Box::pin(async move {
             let mut response = answer.await?;
+            // Here, so that no route has to think of it.
+            if shows_older && let Some(complete) = response.headers_mut().get_mut(&names::COMPLETE) {
+                *complete = names::complete(false);
+            }
             allowed.dress(response.headers_mut());
             Ok(response)
         }))

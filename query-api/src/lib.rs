@@ -34,7 +34,10 @@ mod tracking;
 mod waiting;
 mod window;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::Router;
 use domain::{Epoch, Millis, RowKey};
@@ -113,6 +116,13 @@ impl QueryApi {
     /// record that says so may not be folded yet when the first reader comes.
     pub fn door_opens(&self, at: Millis) {
         self.window.door_opened_ms.store(at.0, Ordering::Relaxed);
+    }
+
+    /// While this is true, rows of an older generation may be shown, and no answer is called complete. To be said
+    /// once, before the first request.
+    pub fn may_show_older(&self, may: Arc<AtomicBool>) {
+        // A second one would only repeat the first.
+        let _ = self.window.shows_older.set(may);
     }
 
     /// The public routes. It has a fallback (404), so routers merged with it must have none.

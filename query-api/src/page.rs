@@ -41,9 +41,9 @@ pub(crate) async fn of(
     let account = rows.account.iter();
     let parts: Parts = shown
         .iter()
-        .map(|row| row.version)
-        .chain([index.version()])
-        .chain(account.map(|row| row.version))
+        .map(|row| (row.version, row.era))
+        .chain([index.version_and_era()])
+        .chain(account.map(|row| (row.version, row.era)))
         .collect();
     if let Some(page) = window.pages.get(index.account, paging, &parts) {
         return Ok((total, page));
@@ -51,7 +51,7 @@ pub(crate) async fn of(
     let views: Vec<&Ready> = shown.iter().filter_map(|row| row.view()).collect();
     let gaps_of_list = rows.account.as_ref().and_then(|row| row.view());
     let (payload, meta) = join(index.ready(), &views, gaps_of_list)?;
-    let newest = parts.iter().max().copied().unwrap_or(index.version());
+    let newest = parts.iter().map(|(version, _)| *version).max().unwrap_or(index.version());
     let partition = window.log.partition_of(StreamKey::Account(index.account));
     let position = Position { partition, offset: newest.offset() };
     let page = Arc::new(Ready::joined(payload, meta, position));

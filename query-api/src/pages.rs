@@ -21,8 +21,8 @@ struct Page {
     ready: Arc<Ready>,
 }
 
-/// The versions of all rows that a page was made of: it is the same page exactly while these are the same.
-pub(crate) type Parts = Arc<[Version]>;
+/// The versions and eras of all rows that a page was made of: it is the same page exactly while these are the same.
+pub(crate) type Parts = Arc<[(Version, u64)]>;
 
 /// Pages by account and place.
 pub(crate) struct Pages {
@@ -36,7 +36,12 @@ impl Pages {
         Pages { cache: Cache::with_weighter(items, capacity, Weighter) }
     }
 
-    pub(crate) fn get(&self, account: AccountId, paging: Paging, parts: &[Version]) -> Option<Arc<Ready>> {
+    pub(crate) fn get(
+        &self,
+        account: AccountId,
+        paging: Paging,
+        parts: &[(Version, u64)],
+    ) -> Option<Arc<Ready>> {
         let page = self.cache.get(&(account, paging))?;
         (*page.parts == *parts).then_some(page.ready)
     }
@@ -52,7 +57,7 @@ struct Weighter;
 impl quick_cache::Weighter<(AccountId, Paging), Page> for Weighter {
     fn weight(&self, _: &(AccountId, Paging), page: &Page) -> u64 {
         let length = usize::try_from(page.ready.meta.length).unwrap_or(usize::MAX);
-        let bytes = length.saturating_add(length / GZIP_SHARE).saturating_add(page.parts.len() * 8);
+        let bytes = length.saturating_add(length / GZIP_SHARE).saturating_add(page.parts.len() * 16);
         u64::try_from(bytes.saturating_add(PAGE_OVERHEAD_BYTES)).unwrap_or(u64::MAX)
     }
 }

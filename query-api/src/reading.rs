@@ -93,6 +93,11 @@ impl Shown {
         self.view.version
     }
 
+    /// The same, and the era in which it was read.
+    pub(crate) fn version_and_era(&self) -> (domain::Version, u64) {
+        (self.view.version, self.view.era)
+    }
+
     fn is_settled(&self) -> bool {
         self.directory().listed || self.is_complete()
     }

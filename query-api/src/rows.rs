@@ -71,6 +71,8 @@ pub(crate) struct Rows {
 struct Flights {
     by_key: HashMap<RowKey, Flight>,
     is_deaf: bool,
+    /// How often everything was forgotten.
+    era: u64,
 }
 
 impl Rows {
@@ -165,7 +167,7 @@ impl Rows {
         reads_left: usize,
     ) -> Option<Result<Arc<CachedRow>, ReadError>> {
         let mut flights = self.lock();
-        let may_keep = !flights.is_deaf;
+        let (may_keep, era) = (!flights.is_deaf, flights.era);
         let flight = flights.by_key.get_mut(key).expect("a flight ends where it lands");
         let missed = std::mem::take(&mut flight.missed);
         if missed && reads_left > 0 {
@@ -180,7 +182,7 @@ impl Rows {
                 Reconciled::ReadAgain if reads_left > 0 => return None,
                 Reconciled::ReadAgain => Err(ReadError::Unavailable),
                 Reconciled::Newest { row, is_certain } => {
-                    let decoded = self.decode(key, row);
+                    let decoded = self.decode(key, row, era);
                     if let Ok(row) = &decoded
                         && is_certain
                         && may_keep
@@ -197,14 +199,14 @@ impl Rows {
         Some(outcome)
     }
 
-    fn decode(&self, key: &RowKey, row: Option<Versioned>) -> Result<Arc<CachedRow>, ReadError> {
+    fn decode(&self, key: &RowKey, row: Option<Versioned>, era: u64) -> Result<Arc<CachedRow>, ReadError> {
         let partition = |stream| self.log.partition_of(stream);
         let content = Content::decode(key, row.as_ref(), partition).map_err(|error| {
             error!(%error, ?key, "a row cannot be read: written by a newer release, or damaged");
             ReadError::Unreadable
         })?;
         let version = row.map_or(Version::NONE, |row| row.version);
-        Ok(Arc::new(CachedRow { version, content, looked_at: Instant::now() }))
+        Ok(Arc::new(CachedRow { version, era, content, looked_at: Instant::now() }))
     }
 
     /// Takes note that a row was written; `value` where the hint brings it along.
@@ -222,7 +224,7 @@ impl Rows {
             return;
         }
         let row = value.map(|value| Versioned { version, value: value.clone() });
-        let replaced = match row.map(|row| self.decode(key, Some(row))) {
+        let replaced = match row.map(|row| self.decode(key, Some(row), flights.era)) {
             Some(Ok(row)) => self.cache.replace(CacheKey(key.clone()), row, true).is_ok(),
             Some(Err(_)) | None => false,
         };
@@ -234,6 +236,7 @@ impl Rows {
     /// Hints were lost: whatever is kept, or being loaded, may be stale.
     pub(crate) fn forget_all(&self) {
         let mut flights = self.lock();
+        flights.era += 1;
         for flight in flights.by_key.values_mut() {
             flight.missed = true;
         }

@@ -1,8 +1,8 @@
 //! What all routes share, and how a found view becomes an answer.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use axum::response::Response;
@@ -64,6 +64,8 @@ pub(crate) struct Window {
     door: RowKey,
     /// When this process opened the door itself, in milliseconds; its row tells that a moment later.
     pub(crate) door_opened_ms: AtomicI64,
+    /// Whether rows of an older generation may be shown; never where nobody said so.
+    pub(crate) shows_older: OnceLock<Arc<AtomicBool>>,
 }
 
 impl Window {
@@ -102,6 +104,7 @@ impl Window {
             admin_token: settings.admin_token.as_ref().map(Token::new),
             door: RowKey::Entity(StreamKey::Service, EntityKey::Door),
             door_opened_ms: AtomicI64::new(i64::MIN),
+            shows_older: OnceLock::new(),
             log,
             store,
             clock,
@@ -118,6 +121,11 @@ impl Window {
     /// The time on our clock.
     pub(crate) fn now(&self) -> Millis {
         (self.clock)()
+    }
+
+    /// Whether an answer may be made of rows of an older generation.
+    pub(crate) fn shows_older(&self) -> bool {
+        self.shows_older.get().is_some_and(|shows| shows.load(Ordering::Relaxed))
     }
 
     /// Sends a payload to somebody who asked with these headers.

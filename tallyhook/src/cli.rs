@@ -28,6 +28,9 @@ pub(crate) enum Call {
         #[arg(long)]
         replication: Option<u16>,
     },
+    /// Drop the rows of older generations in a cluster, once no process of an older release runs; refused before this
+    /// one has caught up with the log
+    Retire,
     /// Move a stopped data folder to a cluster that `migrate` has made and nothing else has used. A copy that was
     /// interrupted is begun again with the same words
     Copy {

@@ -9,6 +9,7 @@ mod epoch;
 mod healthcheck;
 mod hook;
 mod migrate;
+mod retire;
 mod serve;
 mod track;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Projector => serve::run(settings, &raw, Roles::PROJECTOR).await,
         Call::QueryApi => serve::run(settings, &raw, Roles::QUERY_API).await,
         Call::Migrate { partitions, replication } => migrate::run(&settings, partitions, replication).await,
+        Call::Retire => retire::run(&settings).await,
         Call::Copy { from, to } => copy::run(&from, &to).await,
         Call::Epoch { action: Epoch::Open } => epoch::open(&settings).await,
         Call::Track { logins } => track::track(&Admin::new(&settings)?, &logins).await,

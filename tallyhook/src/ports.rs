@@ -4,6 +4,7 @@
 pub(crate) mod cluster;
 pub(crate) mod embedded;
 mod kafka_metrics;
+mod older;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +12,7 @@ use boot::metrics::Collectors;
 use event_log::EventLog;
 use prometheus::Registry;
 use tokio::sync::watch;
-use view_store::{Hints, ViewStore};
+use view_store::{Hints, Served, ViewStore};
 
 use crate::{failure::Failure, places::Places, roles::Roles, settings::Settings};
 
@@ -40,6 +41,8 @@ pub(crate) struct RowPorts {
     pub(crate) far: Arc<dyn Hints>,
     /// How long copies of rows are trusted; `None` where no hint can be lost unnoticed.
     pub(crate) cache_age_max: Option<Duration>,
+    /// What readers see until this way of folding has caught up; `None` where there is nothing else to see.
+    pub(crate) served: Option<Served>,
     /// Drops what older ways of folding left behind, where that is this process's to decide.
     pub(crate) older: Option<embedded::OlderGenerations>,
 }

@@ -12,7 +12,7 @@ use boot::health::{Checks, Verdict};
 use domain::{Active, GENERATION, RowKey};
 use event_log::EventLog;
 use projector::ProgressReader;
-use view_store::ViewStore;
+use view_store::{Served, ViewStore};
 
 use crate::{ports::Ports, roles::Roles};
 
@@ -42,8 +42,10 @@ pub(crate) fn checks(Parts { roles, ports, progress }: Parts<'_>) -> Checks {
     }
     let Some(rows) = &ports.rows else { return checks };
     let store = Arc::clone(&rows.store);
+    let served = rows.served.clone();
     if is_cluster && roles.query_api {
-        let views = Arc::new(Views { log, store, are_there: AtomicBool::new(false) });
+        let served = served.clone();
+        let views = Arc::new(Views { log, store, served, are_there: AtomicBool::new(false) });
         checks = checks.with("views", move || {
             let views = Arc::clone(&views);
             async move { views.are_there().await }
@@ -57,7 +59,8 @@ pub(crate) fn checks(Parts { roles, ports, progress }: Parts<'_>) -> Checks {
     if roles.projector {
         checks = checks.with("projector", move || {
             let progress = progress.clone();
-            async move { projector_keeps_up(&progress, is_cluster) }
+            let shows_older = !is_cluster && served.as_ref().is_some_and(|served| served.has_views());
+            async move { projector_keeps_up(&progress, is_cluster, shows_older) }
         });
     }
     checks
@@ -78,10 +81,13 @@ async fn store_answers(store: &dyn ViewStore) -> Verdict {
     }
 }
 
-fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool) -> Verdict {
+fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool, shows_older: bool) -> Verdict {
     let lag = progress.lag_records();
     if is_cluster && progress.held() == 0 {
         return Ok("it holds no partition and stands by".to_owned());
+    }
+    if !progress.is_caught_up() && shows_older {
+        return Ok("readers see an older generation while this one is built".to_owned());
     }
     if !progress.is_caught_up() {
         return Err("it is folding the log that was there at the start".to_owned());
@@ -96,6 +102,7 @@ fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool) -> Verdict {
 struct Views {
     log: Arc<dyn EventLog>,
     store: Arc<dyn ViewStore>,
+    served: Option<Served>,
     are_there: AtomicBool,
 }
 
@@ -114,7 +121,8 @@ impl Views {
         let row = self.store.get(&RowKey::Active(partition)).await.map_err(|error| error.to_string())?;
         let row = row.ok_or_else(|| format!("no projector has caught up with partition {partition} yet"))?;
         let active = Active::decode(&row.value).map_err(|error| error.to_string())?;
-        if active.generation < GENERATION {
+        let shows_older = || self.served.as_ref().is_some_and(|served| served.is_older(partition));
+        if active.generation < GENERATION && !shows_older() {
             return Err(format!("partition {partition} is being folded anew for this release"));
         }
         Ok(())

@@ -110,13 +110,28 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         work.spawn(async move { backfill.run(stopping).await.map_err(|stopped| stopped.to_string()) });
         if let Some(older) = rows.older.take() {
             let mut caught_up = reader.clone();
+            let served = rows.served.clone();
+            let stopping = stop_working.clone();
             work.spawn(async move {
-                if caught_up.wait_caught_up().await {
+                let unneeded = async {
+                    if let Some(served) = served {
+                        served.changed_over().await;
+                    }
                     older.retire().await;
+                };
+                if caught_up.wait_caught_up().await {
+                    stopping.run_until_cancelled(unneeded).await;
                 }
                 Ok(())
             });
         }
+    }
+    if let Some(served) = ports.rows.as_ref().and_then(|rows| rows.served.clone()) {
+        let stopping = stop_working.clone();
+        work.spawn(async move {
+            stopping.run_until_cancelled(served.change_over()).await;
+            Ok(())
+        });
     }
     let watches = watch_storage(std::mem::take(&mut ports.broken));
     let ingest = secrets.as_ref().map(|secrets| door(&ports, secrets, &registry)).transpose()?;

@@ -57,6 +57,8 @@ pub enum Case {
     GenerationsAreIsolated,
     /// Families without generations are the same in all.
     SharedFamiliesAreShared,
+    /// Readers see of each partition the generation that has caught up there.
+    OlderGenerationIsServed,
     /// A flush with nothing to do, and several at once, return.
     FlushesMayBeIdle,
     /// What was flushed is there after a crash.
@@ -83,6 +85,7 @@ pub const CASES: &[Case] = &[
     Case::RetryIsHarmless,
     Case::GenerationsAreIsolated,
     Case::SharedFamiliesAreShared,
+    Case::OlderGenerationIsServed,
     Case::FlushesMayBeIdle,
     Case::ScanStaysInItsRange,
     Case::ScanWhileWriting,
@@ -146,6 +149,7 @@ async fn check(case: Case, harness: &dyn Harness) -> Outcome {
         Case::ConcurrentReads => concurrency::reads(harness).await,
         Case::GenerationsAreIsolated => generations::are_isolated(harness).await,
         Case::SharedFamiliesAreShared => generations::share_some_families(harness).await,
+        Case::OlderGenerationIsServed => generations::older_is_served(harness).await,
         Case::FlushesMayBeIdle => concurrency::flushes_may_be_idle(harness).await,
         Case::FlushedRowsSurviveACrash => crashes::flushed_rows_survive(harness).await,
         Case::ConcurrentFlushesSurviveACrash => crashes::concurrent_flushes_survive(harness).await,

@@ -95,7 +95,8 @@ impl Default for CqlStoreSettings {
     }
 }
 
-/// Rows in a cluster, seen through one generation. Clones share the connection and its bounds.
+/// Rows in a cluster, seen through one generation. Clones share the connection and its bounds;
+/// [`Self::with_generation`] shares the connection.
 #[derive(Clone)]
 pub struct CqlStore {
     base: Arc<Base>,
@@ -108,7 +109,24 @@ impl CqlStore {
     /// See [`OpenError`]; the sentences are for the person who started the process. Only
     /// [`OpenError::Unreachable`] may pass by itself.
     pub async fn open(address: &CqlAddress, settings: CqlStoreSettings) -> Result<Self, OpenError> {
-        let session = connect(address).await?;
+        let session = Arc::new(connect(address).await?);
+        Self::on(session, address, settings).await
+    }
+
+    /// The rows of another generation, over the same connection. Families without generations are shared.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`OpenError::NotMigrated`] when it has no tables.
+    pub async fn with_generation(&self, generation: u32) -> Result<Self, OpenError> {
+        let settings = CqlStoreSettings { generation, ..self.base.settings.clone() };
+        Self::on(Arc::clone(&self.base.session), &self.base.address, settings).await
+    }
+
+    async fn on(
+        session: Arc<Session>,
+        address: &CqlAddress,
+        settings: CqlStoreSettings,
+    ) -> Result<Self, OpenError> {
         steps::check(&session, address, settings.generation).await?;
         let statements = Statements::prepare(&session, address, settings.generation).await?;
         let base = Base {
@@ -177,7 +195,7 @@ impl fmt::Debug for CqlStore {
 
 /// What all handles on one connection share.
 struct Base {
-    session: Session,
+    session: Arc<Session>,
     statements: Statements,
     address: CqlAddress,
     settings: CqlStoreSettings,

@@ -15,8 +15,10 @@ pub mod cql;
 pub mod embedded;
 pub mod hints;
 pub mod port;
+pub mod served;
 mod table;
 
 pub use embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 pub use hints::{Follower, Heard, Hint, Hints, InProcessHints, Positions};
 pub use port::{Row, RowStream, StoreError, ViewStore};
+pub use served::Served;

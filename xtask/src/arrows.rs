@@ -110,6 +110,7 @@ const ROOMS: &[Room] = &[
             "query-api",
             "boot",
             "fake-github",
+            "test-servers",
         ],
         never: &[],
     },

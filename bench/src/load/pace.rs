@@ -35,10 +35,10 @@ pub(super) async fn prepare(spec: &Spec) -> anyhow::Result<Vec<Connection>> {
 pub(super) async fn drive(connections: Vec<Connection>, spec: &Spec, tally: &Shared) -> anyhow::Result<()> {
     let mut working = JoinSet::new();
     match (&spec.work, spec.pace) {
-        (Work::Visible { rest_ms, .. }, _) => {
+        (Work::Visible { rest_ms, reader, .. }, _) => {
             for connection in connections {
                 let (tally, rest) = (Rc::clone(tally), Duration::from_millis(*rest_ms));
-                let reader = Wire::open(spec.address).await?;
+                let reader = Wire::open(reader.unwrap_or(spec.address)).await?;
                 working.spawn_local(visible::follow(connection, reader, rest, tally));
             }
         }

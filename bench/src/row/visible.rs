@@ -28,7 +28,11 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<String> {
             pace: Pace::Closed,
             warm_up_ms: bench.pick(300, 1000),
             measured_ms: bench.pick(2000, 10_000),
-            work: Work::Visible { deliveries: sender.deliveries(Kind::Push, PUSH_BYTES), rest_ms },
+            work: Work::Visible {
+                deliveries: sender.deliveries(Kind::Push, PUSH_BYTES),
+                rest_ms,
+                reader: None,
+            },
         };
         let contender = Contender { name, id: program.id(), spec: Box::new(spec) };
         outcomes.extend(contest::contest(bench, 1, &[contender])?);

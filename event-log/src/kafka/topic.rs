@@ -115,6 +115,21 @@ pub async fn create_topic(address: &KafkaAddress, settings: &TopicSettings) -> R
     Ok(created)
 }
 
+/// How many members a group has now.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn members_of(address: &KafkaAddress, group: &str) -> Result<usize, OpenError> {
+    let admin = Topic::connect(address, &KafkaLogSettings::default())?;
+    let group = group.to_owned();
+    let count = move |client: &Client<Quiet>| {
+        let found = client.fetch_group_list(Some(&group), ANSWER_WAIT_MAX)?;
+        let groups = found.groups().iter().filter(|found| found.name() == group);
+        Ok(groups.map(|found| found.members().len()).sum())
+    };
+    admin.ask(count).await?.map_err(|error| admin.unreachable(&error))
+}
+
 /// A topic, and a client to ask about it.
 pub(super) struct Topic {
     address: KafkaAddress,

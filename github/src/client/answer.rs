@@ -118,8 +118,8 @@ pub enum AskError {
 /// Why nothing may be asked for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum WaitWhy {
-    /// The requests of this hour are used up.
-    #[error("the hourly rate limit is used up")]
+    /// The requests of this hour are used up, or this process's part of them.
+    #[error("the hourly rate limit, or the part of it that is this process's, is used up")]
     Primary,
     /// Too many at once, or too fast.
     #[error("it asked to slow down (secondary rate limit)")]

@@ -114,34 +114,111 @@ pub(crate) fn resource(headers: &HeaderMap) -> &'static str {
     named.map_or(CORE, |named| RESOURCES.into_iter().find(|known| *known == named).unwrap_or("other"))
 }
 
+/// The part of every budget that one process may spend where several ask with the same token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// So many …
+    pub mine: u32,
+    /// … of so many equal parts.
+    pub of: u32,
+}
+
+impl Part {
+    /// Nobody else asks.
+    pub const WHOLE: Part = Part { mine: 1, of: 1 };
+
+    fn is_whole(self) -> bool {
+        self.mine >= self.of
+    }
+
+    /// Rounded up: who may spend anything may spend one.
+    fn take(self, whole: u64) -> u64 {
+        if self.is_whole() {
+            return whole;
+        }
+        let taken = (u128::from(whole) * u128::from(self.mine)).div_ceil(u128::from(self.of));
+        u64::try_from(taken).unwrap_or(u64::MAX)
+    }
+}
+
 /// The budgets that GitHub told of, and until when the empty ones are empty on our own clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Budgets {
-    known: Vec<(RateBudget, Instant)>,
+    known: Vec<Known>,
+    part: Part,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Budgets { known: Vec::new(), part: Part::WHOLE }
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    budget: RateBudget,
+    full_at: Instant,
+    /// What this process may still spend until then, as far as its part goes.
+    mine: u64,
+}
+
+impl Known {
+    /// Others spend too, so that what is left may be less than our part of what was.
+    fn left(&self, part: Part) -> u64 {
+        if part.is_whole() { self.budget.remaining } else { self.mine.min(self.budget.remaining) }
+    }
+
+    /// GitHub's servers disagree about the end of an hour by a second.
+    fn is_of_hour(&self, reset: Second) -> bool {
+        self.budget.reset.0.abs_diff(reset.0) <= 2
+    }
 }
 
 impl Budgets {
-    /// Takes what an answer of this `date` told.
-    pub(crate) fn note(&mut self, budget: RateBudget, date: Second, now: Instant) {
+    /// Takes what an answer of this `date` told; `is_counted`: whether it cost a request of its budget.
+    pub(crate) fn note(&mut self, budget: RateBudget, is_counted: bool, date: Second, now: Instant) {
         let full_at = now + until(budget.reset, date);
-        match self.known.iter_mut().find(|(known, _)| known.resource == budget.resource) {
-            // Answers overtake one another: within one hour what is left only falls.
-            Some((known, _)) if known.reset == budget.reset && known.remaining < budget.remaining => {}
-            Some(known) => *known = (budget, full_at),
-            None => self.known.push((budget, full_at)),
+        let cost = u64::from(is_counted);
+        let mine = self.part.take(budget.remaining.saturating_add(cost)).saturating_sub(cost);
+        let new = Known { budget, full_at, mine };
+        let known = self.known.iter_mut().find(|known| known.budget.resource == budget.resource);
+        match known {
+            Some(known) if known.is_of_hour(budget.reset) => {
+                let mine = known.mine.saturating_sub(cost);
+                // Answers overtake one another: within one hour what is left only falls.
+                if budget.remaining <= known.budget.remaining {
+                    *known = Known { mine, ..new };
+                } else {
+                    known.mine = mine;
+                }
+            }
+            Some(known) => *known = new,
+            None => self.known.push(new),
         }
     }
 
-    /// How long a resource stays used up.
-    pub(crate) fn used_up(&self, resource: &str, now: Instant) -> Option<Duration> {
-        let (_, full_at) =
-            self.known.iter().find(|(budget, _)| budget.resource == resource && budget.remaining == 0)?;
-        full_at.checked_duration_since(now).filter(|left| !left.is_zero())
+    /// Changes the part that may be spent. Of what is left of this hour it is the same part: whoever asked with
+    /// the rest so far has spent of its own.
+    pub(crate) fn take_part(&mut self, part: Part) {
+        if self.part == part {
+            return;
+        }
+        self.part = part;
+        for known in &mut self.known {
+            known.mine = part.take(known.budget.remaining);
+        }
     }
 
-    /// All that is known.
+    /// How long a resource stays used up, as far as this process may use it.
+    pub(crate) fn used_up(&self, resource: &str, now: Instant) -> Option<Duration> {
+        let is_used_up = |known: &&Known| known.budget.resource == resource && known.left(self.part) == 0;
+        let known = self.known.iter().find(is_used_up)?;
+        known.full_at.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// All that is known, of all who ask.
     pub(crate) fn all(&self) -> Vec<RateBudget> {
-        self.known.iter().map(|(budget, _)| *budget).collect()
+        self.known.iter().map(|known| known.budget).collect()
     }
 }
 
@@ -231,17 +308,89 @@ mod tests {
         let now = Instant::now();
         let mut budgets = Budgets::default();
         let budget = RateBudget { resource: CORE, limit: 60, remaining: 0, reset: Second(DATE.0 + 10) };
-        budgets.note(budget, DATE, now);
+        budgets.note(budget, true, DATE, now);
         assert_eq!(budgets.used_up(CORE, now), Some(Duration::from_secs(11)));
         assert_eq!(budgets.used_up("search", now), None);
         assert_eq!(budgets.used_up(CORE, now + Duration::from_secs(11)), None);
 
         // An answer that was overtaken tells of more than is left.
-        budgets.note(RateBudget { remaining: 3, ..budget }, DATE, now);
+        budgets.note(RateBudget { remaining: 3, ..budget }, true, DATE, now);
         assert_eq!(budgets.all(), [budget]);
         let next_hour = RateBudget { remaining: 59, reset: Second(DATE.0 + 3610), ..budget };
-        budgets.note(next_hour, DATE, now);
+        budgets.note(next_hour, true, DATE, now);
         assert_eq!(budgets.all(), [next_hour]);
+        assert_eq!(budgets.used_up(CORE, now), None);
+    }
+
+    fn told(remaining: u64) -> RateBudget {
+        RateBudget { resource: CORE, limit: 100, remaining, reset: Second(DATE.0 + 600) }
+    }
+
+    /// How many requests a process may still send, each of which costs one.
+    fn spend(budgets: &mut Budgets, remaining: &mut u64, now: Instant) -> u64 {
+        let mut spent = 0;
+        while budgets.used_up(CORE, now).is_none() {
+            *remaining -= 1;
+            spent += 1;
+            budgets.note(told(*remaining), true, DATE, now);
+        }
+        spent
+    }
+
+    #[test]
+    fn each_spends_its_part_of_what_is_left_and_no_more() {
+        let now = Instant::now();
+        let (mut one, mut other) = (Budgets::default(), Budgets::default());
+        one.take_part(Part { mine: 4, of: 12 });
+        other.take_part(Part { mine: 8, of: 12 });
+        // The hour was begun by somebody else.
+        let mut remaining = 90;
+        assert_eq!(spend(&mut one, &mut remaining, now), 30);
+        assert_eq!(spend(&mut other, &mut remaining, now), 40, "two thirds of what it found");
+        assert_eq!(remaining, 20);
+
+        // What others spend is not there for us.
+        let mut late = Budgets::default();
+        late.take_part(Part { mine: 1, of: 2 });
+        late.note(told(20), false, DATE, now);
+        late.note(told(0), false, DATE, now);
+        assert!(late.used_up(CORE, now).is_some());
+    }
+
+    #[test]
+    fn what_costs_nothing_takes_nothing_of_the_part() {
+        let now = Instant::now();
+        let mut budgets = Budgets::default();
+        budgets.take_part(Part { mine: 1, of: 100 });
+        for _ in 0..10 {
+            budgets.note(told(100), false, DATE, now);
+        }
+        assert_eq!(budgets.used_up(CORE, now), None);
+        budgets.note(told(99), true, DATE, now);
+        assert!(budgets.used_up(CORE, now).is_some(), "one of a hundred was all of it");
+    }
+
+    #[test]
+    fn a_part_that_grows_or_an_hour_that_begins_may_be_spent() {
+        let now = Instant::now();
+        let mut budgets = Budgets::default();
+        budgets.take_part(Part { mine: 1, of: 4 });
+        let mut remaining = 100;
+        assert_eq!(spend(&mut budgets, &mut remaining, now), 25);
+        budgets.take_part(Part { mine: 1, of: 4 });
+        assert!(budgets.used_up(CORE, now).is_some(), "the same part is no new one");
+        budgets.take_part(Part { mine: 2, of: 4 });
+        assert_eq!(spend(&mut budgets, &mut remaining, now), 38, "half of 75");
+        // Servers that disagree by a second begin no hour.
+        let askew = RateBudget { reset: Second(DATE.0 + 601), ..told(remaining) };
+        budgets.note(askew, false, DATE, now);
+        assert!(budgets.used_up(CORE, now).is_some());
+        let next = RateBudget { reset: Second(DATE.0 + 4200), ..told(100) };
+        budgets.note(next, false, DATE, now);
+        assert_eq!(budgets.used_up(CORE, now), None);
+        budgets.take_part(Part { mine: 0, of: 4 });
+        assert!(budgets.used_up(CORE, now).is_some(), "who holds nothing asks nothing");
+        budgets.take_part(Part::WHOLE);
         assert_eq!(budgets.used_up(CORE, now), None);
     }
 

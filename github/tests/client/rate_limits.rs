@@ -1,13 +1,16 @@
 //! Rate limits: how long to wait, that nothing is sent meanwhile, and what is told of budgets.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use domain::Second;
-use github::client::{Answer, AskError, Outcome, RateBudget, WaitWhy};
+use github::client::{Answer, AskError, Asking, Client, Outcome, Part, RateBudget, WaitWhy};
 use serde_json::json;
-use wiremock::ResponseTemplate;
+use wiremock::{Mock, Request, ResponseTemplate, matchers::method};
 
-use crate::server::{DATE, Github, REPO, anew, error, fresh, json as answer};
+use crate::server::{DATE, Github, NOW, REPO, anew, error, fresh, json as answer, settings, status};
 
 fn with_budget(answer: ResponseTemplate, remaining: u64, reset: Second) -> ResponseTemplate {
     answer
@@ -78,6 +81,50 @@ async fn nothing_is_sent_once_the_last_request_was_used() {
     let Err(AskError::Wait { after, why: WaitWhy::Primary }) = waits else { panic!("{waits:?}") };
     assert!(after > Duration::from_secs(590) && after <= Duration::from_secs(601), "{after:?}");
     assert_eq!(github.requests().await.len(), 1);
+}
+
+/// How many questions a process gets answered before it is told to wait for the next hour.
+async fn answered(client: &Client, asking: &Asking<'_>) -> usize {
+    let mut answered = 0;
+    loop {
+        match client.repository(REPO, asking).await {
+            Ok(_) => answered += 1,
+            Err(AskError::Wait { why: WaitWhy::Primary, .. }) => return answered,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(answered < 1_000, "nothing is ever used up");
+    }
+}
+
+/// Two processes ask with one token.
+#[tokio::test]
+async fn each_process_spends_its_part_of_the_hour() {
+    let github = Github::start().await;
+    let remaining = AtomicU64::new(60);
+    let reset = Second(DATE.0 + 600);
+    let respond = move |request: &Request| {
+        if request.headers.contains_key("if-none-match") {
+            return with_budget(status(304), remaining.load(Ordering::Relaxed), reset);
+        }
+        let left = remaining.fetch_sub(1, Ordering::Relaxed) - 1;
+        with_budget(answer(json!({"id": 1})), left, reset)
+    };
+    Mock::given(method("GET")).respond_with(respond).mount(&github.server).await;
+    let other = Client::new(settings(&github.server.uri())).unwrap();
+    github.client.take_part(Part { mine: 1, of: 4 });
+    other.take_part(Part { mine: 3, of: 4 });
+
+    // Nothing of it is spent by what has not changed.
+    let known = Asking { etag: Some("\"known\""), ..Asking::anew(NOW) };
+    for _ in 0..30 {
+        assert!(matches!(github.client.repository(REPO, &known).await, Ok(Answer::NotModified { .. })));
+    }
+    assert_eq!(answered(&github.client, &anew()).await, 15);
+    assert_eq!(answered(&other, &anew()).await, 34, "three quarters of the 45 that it found");
+    // The other one ended, and its partitions came here.
+    github.client.take_part(Part { mine: 4, of: 4 });
+    let last = answered(&github.client, &anew()).await;
+    assert_eq!(last, 11, "what nobody spent");
 }
 
 #[tokio::test]

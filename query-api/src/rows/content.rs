@@ -42,6 +42,9 @@ impl From<domain::Row> for Versioned {
 pub(crate) struct CachedRow {
     /// Of the record that produced it; [`Version::NONE`] when there is no row.
     pub(crate) version: Version,
+    /// How often everything had been forgotten before. Rows of two generations may have one version and say
+    /// different things; what is kept of them never has the same era too.
+    pub(crate) era: u64,
     pub(crate) content: Content,
     /// When the store, or a hint, said so.
     pub(super) looked_at: Instant,

@@ -18,6 +18,7 @@ mod interleavings;
 mod latest;
 mod limits;
 mod moves;
+mod older;
 mod openapi;
 mod paging;
 mod profiles;

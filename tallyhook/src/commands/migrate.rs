@@ -44,7 +44,7 @@ mod cluster {
             Created::New => println!("made {} with {partitions} partitions", places.log),
             Created::AlreadyThere => println!("{} is there", places.log),
         }
-        let topic = hints_topic(places);
+        let topic = hints_topic(places, GENERATION);
         let config = places.log.client_config();
         if hints::kafka::create_topic(&config, &topic, replication).await.map_err(failed)? {
             println!("made the topic {topic} of hints");

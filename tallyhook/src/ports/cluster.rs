@@ -3,16 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{EntityKey, GENERATION, RowKey, StreamKey};
-use event_log::kafka::{KafkaLog, KafkaLogSettings};
+use event_log::{
+    EventLog,
+    kafka::{KafkaLog, KafkaLogSettings},
+};
 use prometheus::Registry;
 use tracing::warn;
 use view_store::{
     Follower, Heard, Hint, Hints, InProcessHints, ViewStore,
     cql::{CqlStore, CqlStoreSettings},
-    hints::kafka::KafkaHints,
+    hints::kafka::{HintsError, KafkaHints},
+    served::Generation,
 };
 
-use super::{Ending, Ports, RowPorts, kafka_metrics::KafkaMetrics};
+use super::{Ending, Ports, RowPorts, kafka_metrics::KafkaMetrics, older};
 use crate::{
     failure::{Failure, failed},
     places::Cluster,
@@ -26,9 +30,10 @@ const REMEDY: &str = "If the topic was made anew, restored or lost its end for g
                       `tallyhook epoch open`: what the log has now is folded again, and counts from then on. If not, \
                       name the right topic (TALLYHOOK_LOG)";
 
-/// Where hints of a log go.
-pub(crate) fn hints_topic(places: &Cluster) -> String {
-    format!("{}-hints", places.log.topic())
+/// Where hints about one generation of a log's rows go. Of two that stand side by side each has its own, so that
+/// nobody takes word of one for word of the other.
+pub(crate) fn hints_topic(places: &Cluster, generation: u32) -> String {
+    format!("{}-hints-g{generation}", places.log.topic())
 }
 
 /// Opens what these roles need. Once it returns, an append takes no longer than usual.
@@ -42,7 +47,12 @@ pub(super) async fn open(places: &Cluster, roles: Roles, registry: &Registry) ->
     let log = Arc::new(KafkaLog::open(&places.log, settings).await.map_err(failed)?);
     // Who only takes deliveries in reads and writes no rows.
     let (rows, hints) = if roles.projector || roles.query_api {
-        let (rows, hints) = open_rows(places).await?;
+        let (mut rows, store, hints) = open_rows(places).await?;
+        if roles.query_api {
+            let log: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
+            let shown = shown_of(places, &*log, &store).await?;
+            rows.served = older::served(&log, &rows.store, &rows.far, shown).await?;
+        }
         (Some(rows), Some(hints))
     } else {
         (None, None)
@@ -51,11 +61,12 @@ pub(super) async fn open(places: &Cluster, roles: Roles, registry: &Registry) ->
     Ok(Ports { broken: vec![log.broken()], log, rows, is_cluster: true, remedy: Some(REMEDY), ending })
 }
 
-async fn open_rows(places: &Cluster) -> Result<(RowPorts, Arc<KafkaHints>), Failure> {
+async fn open_rows(places: &Cluster) -> Result<(RowPorts, CqlStore, Arc<KafkaHints>), Failure> {
     let settings = CqlStoreSettings { generation: GENERATION, ..CqlStoreSettings::default() };
-    let store: Arc<dyn ViewStore> = Arc::new(CqlStore::open(&places.store, settings).await.map_err(failed)?);
+    let opened = CqlStore::open(&places.store, settings).await.map_err(failed)?;
+    let store: Arc<dyn ViewStore> = Arc::new(opened.clone());
     let config = places.log.client_config();
-    let far = Arc::new(KafkaHints::open(config, &hints_topic(places)).await.map_err(failed)?);
+    let far = Arc::new(KafkaHints::open(config, &hints_topic(places, GENERATION)).await.map_err(failed)?);
     let near = Arc::new(InProcessHints::new());
     tokio::spawn(relay(far.follow(), Arc::clone(&near), Arc::clone(&store)));
     let told = Everywhere { near: Arc::clone(&near), far: Arc::clone(&far) };
@@ -65,9 +76,33 @@ async fn open_rows(places: &Cluster) -> Result<(RowPorts, Arc<KafkaHints>), Fail
         near,
         far: Arc::clone(&far) as Arc<dyn Hints>,
         cache_age_max: Some(CACHE_AGE_MAX),
+        served: None,
         older: None,
     };
-    Ok((rows, far))
+    Ok((rows, opened, far))
+}
+
+/// The older generations that readers must be shown, as far as their tables are there.
+async fn shown_of(
+    places: &Cluster,
+    log: &dyn EventLog,
+    store: &CqlStore,
+) -> Result<Vec<Generation>, Failure> {
+    let wanted = older::wanted(log, store).await?;
+    let there = if wanted.is_empty() { Vec::new() } else { store.generations().await.map_err(failed)? };
+    let mut shown = Vec::new();
+    for number in wanted.into_iter().filter(|number| there.contains(number)) {
+        let topic = hints_topic(places, number);
+        let hints: Arc<dyn Hints> = match KafkaHints::open(places.log.client_config(), &topic).await {
+            Ok(hints) => Arc::new(hints),
+            // What is kept of its rows is looked at again by its age.
+            Err(HintsError::NoTopic(_)) => Arc::new(InProcessHints::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let rows = store.with_generation(number).await.map_err(failed)?;
+        shown.push(Generation { number, store: Arc::new(rows), hints });
+    }
+    Ok(shown)
 }
 
 /// What is closed at the end.

@@ -3,24 +3,33 @@
 use std::{fs, path::Path, sync::Arc};
 
 use domain::{Epoch, GENERATION, Row, RowKey, Version};
-use event_log::embedded::{EmbeddedLog, EmbeddedLogSettings};
+use event_log::{
+    EventLog,
+    embedded::{EmbeddedLog, EmbeddedLogSettings},
+};
 use view_store::{
     Hints, InProcessHints, ViewStore,
     embedded::{EmbeddedStore, EmbeddedStoreSettings},
+    served::Generation,
 };
 
-use super::{Ending, Ports, RowPorts};
+use super::{Ending, Ports, RowPorts, older};
 use crate::failure::{Failure, failed};
 
 /// Opens a data folder, or makes one.
 pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
     let (log, state) = open_both(data_dir).await?;
     let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
+    let broken = vec![log.broken(), state.broken()];
+    let log: Arc<dyn EventLog> = Arc::new(log);
+    let store: Arc<dyn ViewStore> = Arc::new(state.clone());
+    let served = older::served(&log, &store, &hints, shown_of(&*log, &state).await?).await?;
     Ok(Ports {
-        broken: vec![log.broken(), state.broken()],
-        log: Arc::new(log),
+        broken,
+        log,
         rows: Some(RowPorts {
-            store: Arc::new(state.clone()),
+            store,
+            served,
             told: Arc::clone(&hints),
             near: Arc::clone(&hints),
             far: hints,
@@ -31,6 +40,20 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
         remedy: None,
         ending: Ending::Nothing,
     })
+}
+
+/// The older generations that readers must be shown, as far as their rows are there.
+async fn shown_of(log: &dyn EventLog, state: &EmbeddedStore) -> Result<Vec<Generation>, Failure> {
+    let there = state.generations().map_err(failed)?;
+    let wanted = older::wanted(log, state).await?;
+    let shown = wanted.into_iter().filter(|number| there.contains(number));
+    let generation = |number| Generation {
+        number,
+        store: Arc::new(state.with_generation(number)),
+        // Nobody folds it any more.
+        hints: Arc::new(InProcessHints::new()),
+    };
+    Ok(shown.map(generation).collect())
 }
 
 /// Opens a data folder's log and store, or makes them.

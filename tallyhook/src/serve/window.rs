@@ -23,22 +23,29 @@ pub(super) async fn start(
     github: Option<Client>,
     registry: &Registry,
 ) -> Result<QueryApi, Failure> {
-    let store = &rows.store;
+    let (store, hints) = match &rows.served {
+        Some(served) => (served.store(), served.hints()),
+        None => (Arc::clone(&rows.store), Arc::clone(&rows.far)),
+    };
     let planner = github.map(|github| {
-        let planner: Arc<dyn Planner> = Arc::new(BackfillPlanner { store: Arc::clone(store), github });
+        let planner: Arc<dyn Planner> = Arc::new(BackfillPlanner { store: Arc::clone(&store), github });
         planner
     });
-    QueryApi::start(QueryDeps {
+    let query = QueryApi::start(QueryDeps {
         log: Arc::clone(&ports.log),
-        store: Arc::clone(store),
-        hints: Arc::clone(&rows.far),
+        store,
+        hints,
         clock: Arc::new(now),
         planner,
         settings: QuerySettings { cache_age_max: rows.cache_age_max, ..query_settings(settings) },
         metrics: query_api::Metrics::register(registry).map_err(failed)?,
     })
     .await
-    .map_err(failed)
+    .map_err(failed)?;
+    if let Some(served) = &rows.served {
+        query.may_show_older(served.shows_older());
+    }
+    Ok(query)
 }
 
 fn query_settings(settings: &Settings) -> QuerySettings {

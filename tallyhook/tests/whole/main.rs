@@ -8,6 +8,7 @@ mod demo;
 mod disks;
 mod faults;
 mod first_contact;
+mod generations;
 mod ground;
 mod hostile;
 mod kill;

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use rdkafka::ClientConfig;
 
-pub use self::topic::create_topic;
+pub use self::topic::{create_topic, delete_topic};
 use self::{listener::Listener, teller::Teller};
 use super::{Follower, Hint, Hints, InProcessHints};
 

@@ -78,7 +78,7 @@ const MADE_FOR: &[(Fault, &[Case])] = &[
     (Fault::ScanPagesByNumber, &[Case::ScanWhileWriting]),
     (Fault::ChecksThenWrites, &[Case::ConcurrentWritersOfOneRow]),
     (Fault::ReadsInTwoSteps, &[Case::ConcurrentReads]),
-    (Fault::LeaksGenerations, &[Case::GenerationsAreIsolated]),
+    (Fault::LeaksGenerations, &[Case::GenerationsAreIsolated, Case::OlderGenerationIsServed]),
     (Fault::SharesNothing, &[Case::SharedFamiliesAreShared]),
     (Fault::RefusesIdleFlushes, &[Case::FlushesMayBeIdle]),
     (Fault::DoesNotFlush, &[Case::FlushedRowsSurviveACrash, Case::ConcurrentFlushesSurviveACrash]),

@@ -29,11 +29,9 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use view_store::{EmbeddedStore, EmbeddedStoreSettings, ViewStore};
 
+pub(crate) use self::hints::ObservedHints;
+use self::projection::{DELIVERY, POISON, Projection};
 pub(crate) use self::store::{Gate, WatchedStore};
-use self::{
-    hints::ObservedHints,
-    projection::{DELIVERY, POISON, Projection},
-};
 
 /// Far more than any case takes, also on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -298,8 +296,7 @@ impl Bench {
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Reply {
-        let answer = tokio::time::timeout(PATIENCE, self.router.clone().oneshot(request)).await;
-        read(answer.expect("an answer comes in time").unwrap()).await
+        ask(&self.router, request).await
     }
 
     pub(crate) async fn admin_get(&self, path: &str) -> Reply {
@@ -314,6 +311,12 @@ impl Bench {
         let answer = tokio::time::timeout(PATIENCE, self.admin.clone().oneshot(request)).await;
         read(answer.expect("an answer comes in time").unwrap()).await
     }
+}
+
+/// Asks a router.
+pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Reply {
+    let answer = tokio::time::timeout(PATIENCE, router.clone().oneshot(request)).await;
+    read(answer.expect("an answer comes in time").unwrap()).await
 }
 
 pub(crate) fn request(path: &str) -> Request<Body> {

@@ -57,6 +57,11 @@ impl WatchedStore {
         gate
     }
 
+    /// The rows of another generation in the same store.
+    pub(crate) fn with_generation(&self, generation: u32) -> EmbeddedStore {
+        self.inner.with_generation(generation)
+    }
+
     pub(crate) fn reads_of(&self, key: &RowKey) -> usize {
         self.reads.lock().unwrap().get(key).copied().unwrap_or(0)
     }
