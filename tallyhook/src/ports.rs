@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use view_store::{Hints, ViewStore};
 
 use crate::{
+    backup::Backup,
     failure::{Failure, failed},
     places::Places,
     roles::Roles,
@@ -29,6 +30,8 @@ pub(crate) struct Ports {
     pub(crate) broken: Vec<watch::Receiver<Option<String>>>,
     /// Whether other processes share log and store.
     pub(crate) is_cluster: bool,
+    /// What copies the data folder while it is used; `None` in a cluster.
+    pub(crate) backup: Option<Backup>,
     /// What an operator does when the log was replaced.
     pub(crate) remedy: Option<&'static str>,
     ending: Ending,

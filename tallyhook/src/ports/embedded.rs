@@ -10,15 +10,21 @@ use view_store::{
 };
 
 use super::{Ending, Ports, RowPorts};
-use crate::failure::{Failure, failed};
+use crate::{
+    backup::Backup,
+    failure::{Failure, failed},
+};
 
 /// Opens a data folder, or makes one.
 pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
     let (log, state) = open_both(data_dir).await?;
     let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
+    let log = Arc::new(log);
+    let backup = Backup::new(Arc::downgrade(&log), state.clone(), data_dir.to_owned());
     Ok(Ports {
         broken: vec![log.broken(), state.broken()],
-        log: Arc::new(log),
+        log,
+        backup: Some(backup),
         rows: Some(RowPorts {
             store: Arc::new(state.clone()),
             told: Arc::clone(&hints),
