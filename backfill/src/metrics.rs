@@ -11,6 +11,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     bitbucket_requests: IntCounterVec,
     remaining: IntGaugeVec,
+    limit: IntGaugeVec,
+    reset: IntGaugeVec,
 }
 
 impl Metrics {
@@ -31,6 +33,8 @@ impl Metrics {
             Box::new(self.requests.clone()),
             Box::new(self.bitbucket_requests.clone()),
             Box::new(self.remaining.clone()),
+            Box::new(self.limit.clone()),
+            Box::new(self.reset.clone()),
         ]
     }
 
@@ -62,6 +66,18 @@ impl Metrics {
                 ),
                 &["resource"],
             )?,
+            limit: IntGaugeVec::new(
+                Opts::new("tallyhook_github_rate_limit", "Requests that GitHub allows in an hour."),
+                &["resource"],
+            )?,
+            reset: IntGaugeVec::new(
+                Opts::new(
+                    "tallyhook_github_rate_reset_timestamp_seconds",
+                    "When GitHub's hour ends and all requests are allowed again, in seconds since 1970; what remains \
+                     was true of the hour before once that is past.",
+                ),
+                &["resource"],
+            )?,
         };
         Ok(metrics)
     }
@@ -73,8 +89,10 @@ impl Observer for Metrics {
     }
 
     fn budget(&self, budget: RateBudget) {
-        let remaining = i64::try_from(budget.remaining).unwrap_or(i64::MAX);
-        self.remaining.with_label_values(&[budget.resource]).set(remaining);
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.remaining.with_label_values(&[budget.resource]).set(whole(budget.remaining));
+        self.limit.with_label_values(&[budget.resource]).set(whole(budget.limit));
+        self.reset.with_label_values(&[budget.resource]).set(budget.reset.0);
     }
 }
 

@@ -18,6 +18,7 @@ mod queue;
 mod reader;
 mod settings;
 mod shared;
+mod snapshot;
 mod subscription;
 mod tables;
 mod tail;
@@ -47,6 +48,7 @@ use self::{
 pub use self::{
     open::{FILE_NAME, OpenError},
     settings::{CommitStats, EmbeddedLogSettings},
+    snapshot::{LogSnapshot, SnapshotError},
     tables::PARTITIONS,
 };
 use crate::{

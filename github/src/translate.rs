@@ -116,6 +116,11 @@ pub fn known_event(event: &str) -> Option<&'static str> {
     RULES.binary_search_by(|(name, _)| (*name).cmp(event)).ok().map(|at| RULES[at].0)
 }
 
+/// The names of all webhook events that we know.
+pub fn known_events() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(name, _)| *name)
+}
+
 /// What is done about a webhook event, besides reading its repository.
 #[derive(Clone, Copy)]
 enum Rule {

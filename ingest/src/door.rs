@@ -158,7 +158,7 @@ impl Door {
         let mut held = self.in_flight.admit(declared)?;
         let verifier = self.secrets.current().verifier(signature);
         let body = receive(body, declared, delivery.content, verifier, &mut held, self.body_timeout).await?;
-        self.metrics.signed_with(body.by().name());
+        self.metrics.signed_with(body.by().name(), arrival.received_at);
         self.warn_of_encoded_secret(&delivery);
 
         let (delivery, records) = self.read(delivery, body, arrival.received_at).await?;

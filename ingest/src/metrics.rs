@@ -1,8 +1,11 @@
 //! What the door counts.
 
 use boot::metrics::Collectors;
-use github::translate::known_event;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use domain::Millis;
+use github::translate::{known_event, known_events};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// The label of webhook events that we do not know.
 const OTHER: &str = "other";
@@ -15,6 +18,7 @@ const UNSIGNED: &str = "none";
 pub struct IngestMetrics {
     deliveries: IntCounterVec,
     signatures: IntCounterVec,
+    last_used: IntGaugeVec,
     unsigned: IntCounter,
     pub(crate) ack_seconds: Histogram,
     pub(crate) append_seconds: Histogram,
@@ -64,6 +68,7 @@ impl IngestMetrics {
         vec![
             Box::new(self.deliveries.clone()),
             Box::new(self.signatures.clone()),
+            Box::new(self.last_used.clone()),
             Box::new(self.ack_seconds.clone()),
             Box::new(self.append_seconds.clone()),
             Box::new(self.bytes_in_flight.clone()),
@@ -90,6 +95,14 @@ impl IngestMetrics {
             )?,
             unsigned: signatures.with_label_values(&[UNSIGNED]),
             signatures,
+            last_used: IntGaugeVec::new(
+                Opts::new(
+                    "tallyhook_secret_used_timestamp_seconds",
+                    "When a delivery came last that was signed with this secret, in seconds since 1970; 0 when none \
+                     has since the start.",
+                ),
+                &["secret"],
+            )?,
             ack_seconds: Histogram::with_opts(
                 HistogramOpts::new(
                     "tallyhook_delivery_ack_seconds",
@@ -119,6 +132,9 @@ impl IngestMetrics {
                 metrics.deliveries.with_label_values(&[event, outcome.as_str()]);
             }
         }
+        for event in known_events() {
+            metrics.deliveries.with_label_values(&[event, Outcome::Unavailable.as_str()]);
+        }
         Ok(metrics)
     }
 
@@ -132,12 +148,14 @@ impl IngestMetrics {
     pub(crate) fn expect_secrets<'n>(&self, names: impl Iterator<Item = &'n str>) {
         for name in names {
             self.signatures.with_label_values(&[name]);
+            self.last_used.with_label_values(&[name]);
         }
     }
 
     /// Counts a signature that fits, by the name of its secret.
-    pub(crate) fn signed_with(&self, secret: &str) {
+    pub(crate) fn signed_with(&self, secret: &str, received_at: Millis) {
         self.signatures.with_label_values(&[secret]).inc();
+        self.last_used.with_label_values(&[secret]).set(received_at.0 / 1000);
     }
 
     /// Counts a signature that is missing or does not fit.

@@ -10,6 +10,7 @@
 mod batch;
 mod dead_letters;
 mod fold;
+mod lag;
 mod metrics;
 mod progress;
 mod retry;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use view_store::{Hints, ViewStore};
 
 pub use metrics::Metrics;
-pub use progress::{Progress, ProgressReader};
+pub use progress::{Lag, Progress, ProgressReader};
 pub use seen::{recognise, seen_row};
 
 /// Why the projector ended before it was told to; the sentence names the cause and the remedy.
@@ -94,6 +95,15 @@ impl Projector {
     /// # Errors
     /// When log or store can no longer be used, or do not fit together.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Stopped> {
-        run::Loop::start(self, shutdown).await?.run().await
+        let watch = lag::Watch {
+            log: Arc::clone(&self.log),
+            progress: self.progress.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let folding = async { run::Loop::start(self, shutdown).await?.run().await };
+        tokio::select! {
+            ended = folding => ended,
+            never = watch.run() => match never {},
+        }
     }
 }

@@ -11,6 +11,7 @@ pub struct Metrics {
     pub(crate) row_bytes: IntCounter,
     pub(crate) lag_records: IntGauge,
     pub(crate) lag_seconds: prometheus::Gauge,
+    pub(crate) partitions: IntGauge,
     pub(crate) freshness: Histogram,
     pub(crate) dead_letters: IntGauge,
 }
@@ -34,6 +35,7 @@ impl Metrics {
             Box::new(self.row_bytes.clone()),
             Box::new(self.lag_records.clone()),
             Box::new(self.lag_seconds.clone()),
+            Box::new(self.partitions.clone()),
             Box::new(self.freshness.clone()),
             Box::new(self.dead_letters.clone()),
         ]
@@ -57,7 +59,12 @@ impl Metrics {
             lag_records: IntGauge::new("tallyhook_projector_lag_records", "Records that wait to be folded.")?,
             lag_seconds: prometheus::Gauge::new(
                 "tallyhook_projector_lag_seconds",
-                "Age of the record that was folded last, while others wait; 0 when none does.",
+                "Age of the record that was folded last, while others wait, and how long none was folded since; 0 \
+                 when none waits.",
+            )?,
+            partitions: IntGauge::new(
+                "tallyhook_projector_partitions",
+                "Partitions of the log that this process folds.",
             )?,
             freshness: Histogram::with_opts(
                 HistogramOpts::new(

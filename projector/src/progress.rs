@@ -7,13 +7,22 @@ use event_log::Partition;
 use tokio::sync::watch;
 
 /// How far each partition is folded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct State {
     folded: BTreeMap<Partition, Version>,
     next: BTreeMap<Partition, u64>,
-    held: usize,
+    held: BTreeSet<Partition>,
     caught_up: bool,
-    lag_records: u64,
+    lag: Lag,
+}
+
+/// What waits to be folded.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Lag {
+    /// How many records.
+    pub records: u64,
+    /// The age of what was folded last, and how long nothing was since; 0 when none waits.
+    pub seconds: f64,
 }
 
 /// Where the projector tells how far it is.
@@ -46,8 +55,12 @@ impl Progress {
         });
     }
 
-    pub(crate) fn held(&self, partitions: usize) {
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.held, partitions) != partitions);
+    pub(crate) fn held(&self, partitions: BTreeSet<Partition>) {
+        self.state.send_if_modified(|state| {
+            let changed = state.held != partitions;
+            state.held = partitions;
+            changed
+        });
     }
 
     pub(crate) fn caught_up(&self, caught_up: bool) {
@@ -62,8 +75,15 @@ impl Progress {
         });
     }
 
-    pub(crate) fn lag(&self, records: u64) {
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.lag_records, records) != records);
+    pub(crate) fn lag(&self, lag: Lag) {
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.lag, lag) != lag);
+    }
+
+    /// The offset to fold next of each partition that is held.
+    pub(crate) fn next(&self) -> BTreeMap<Partition, u64> {
+        let state = self.state.borrow();
+        let next = |partition: &Partition| (*partition, state.next.get(partition).copied().unwrap_or(0));
+        state.held.iter().map(next).collect()
     }
 }
 
@@ -75,7 +95,7 @@ impl ProgressReader {
 
     /// How many partitions this projector has been given.
     pub fn held(&self) -> usize {
-        self.state.borrow().held
+        self.state.borrow().held.len()
     }
 
     /// Whether everything that the log held at the start is folded: effects may begin.
@@ -89,9 +109,9 @@ impl ProgressReader {
         self.current.clone()
     }
 
-    /// How many records wait to be folded, as last looked at.
-    pub fn lag_records(&self) -> u64 {
-        self.state.borrow().lag_records
+    /// What waits to be folded, as last looked at.
+    pub fn lag(&self) -> Lag {
+        self.state.borrow().lag
     }
 
     /// Waits until everything that the log held at the start is folded; `false` when the projector ended.

@@ -35,8 +35,6 @@ const WRITE_ROWS_MAX: usize = 4_096;
 const LARGE_VIEW_REST: u32 = 50;
 /// A large view is never older than this, however long it takes to render.
 const LARGE_VIEW_AGE_MAX: Duration = Duration::from_secs(5);
-/// How often the lag is looked at.
-const LAG_EVERY: Duration = Duration::from_secs(1);
 
 /// A partition that is being folded.
 struct Tail {
@@ -80,7 +78,6 @@ pub(crate) struct Loop {
     has_unflushed: bool,
     flush_due: Instant,
     flushing: Option<JoinHandle<Result<Commit, StoreError>>>,
-    lag_due: Instant,
     caught_up: bool,
 }
 
@@ -109,7 +106,6 @@ impl Loop {
             has_unflushed: false,
             flush_due: now,
             flushing: None,
-            lag_due: now,
             caught_up: false,
         })
     }
@@ -125,7 +121,7 @@ impl Loop {
                     self.flushing = None;
                     self.commit(flushed_or_stop(flushed)?, Wait::No).await?;
                 }
-                () = tokio::time::sleep_until(due) => self.tick().await?,
+                Some(()) = OptionFuture::from(due.map(tokio::time::sleep_until)) => self.tick().await?,
                 next = self.subscription.next(limit) => match next {
                     Ok(next) => self.take(next).await?,
                     Err(event_log::LogError::Stop(sentence)) => return Err(Stopped(sentence)),
@@ -139,10 +135,10 @@ impl Loop {
         self.finish(None).await
     }
 
-    fn due(&self) -> Instant {
+    fn due(&self) -> Option<Instant> {
         let flush = (self.has_unflushed && self.flushing.is_none()).then_some(self.flush_due);
         let render = self.deferred.values().map(|deferred| deferred.due).min();
-        [Some(self.lag_due), flush, render].into_iter().flatten().min().unwrap_or(self.lag_due)
+        [flush, render].into_iter().flatten().min()
     }
 
     async fn tick(&mut self) -> Result<(), Stopped> {
@@ -152,10 +148,6 @@ impl Loop {
         }
         if self.has_unflushed && self.flushing.is_none() && self.flush_due <= now {
             self.start_flush().await?;
-        }
-        if self.lag_due <= now {
-            self.lag_due = now + LAG_EVERY;
-            self.measure_lag().await;
         }
         Ok(())
     }
@@ -454,23 +446,10 @@ impl Loop {
     }
 
     fn tell_current(&self) {
-        self.progress.held(self.tails.len());
+        self.progress.held(self.tails.keys().copied().collect());
         let current: BTreeSet<u32> =
             self.tails.iter().filter(|(_, tail)| tail.caught_up).map(|(partition, _)| partition.0).collect();
         self.progress.current(current);
-    }
-
-    async fn measure_lag(&mut self) {
-        let Ok(bounds) = self.log.bounds().await else { return };
-        let behind = bounds.iter().filter_map(|bounds| {
-            self.tails.get(&bounds.partition).map(|tail| bounds.end.saturating_sub(tail.next))
-        });
-        let records: u64 = behind.sum();
-        self.progress.lag(records);
-        self.metrics.lag_records.set(i64::try_from(records).unwrap_or(i64::MAX));
-        if records == 0 {
-            self.metrics.lag_seconds.set(0.0);
-        }
     }
 
     fn measure_freshness(&self, records: &[(Position, Record)]) {

@@ -41,7 +41,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 const ITEMS_MAX: usize = 1000;
 
 pub(crate) fn router(window: &Shared) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/admin/track", post(track::post))
         .route("/admin/untrack", post(untrack::post))
         .route("/admin/accounts", get(accounts::get))
@@ -53,10 +53,16 @@ pub(crate) fn router(window: &Shared) -> Router {
         .route("/admin/dead-letters/retry", post(retry::post))
         .route("/admin/dead-letters/drop", post(drop::post))
         .route("/admin/dead-letters/{id}", get(dead_letters::get))
+        .with_state(Arc::clone(window));
+    guarded(routes, window)
+}
+
+/// Routes that ask for the admin token first.
+pub(crate) fn guarded(routes: Router, window: &Shared) -> Router {
+    routes
         .route_layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route_layer(middleware::from_fn_with_state(Arc::clone(window), guard))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .with_state(Arc::clone(window))
 }
 
 async fn guard(State(window): State<Shared>, request: Request, next: Next) -> Result<Response, Problem> {

@@ -130,6 +130,11 @@ impl QueryApi {
         route::router(&self.window)
     }
 
+    /// Puts these routes, which change something too, behind the admin token where one is set.
+    pub fn guarded(&self, routes: Router) -> Router {
+        admin::guarded(routes, &self.window)
+    }
+
     /// The routes of the ops port that begin with `/admin`; asks for the admin token where one is set.
     pub fn admin_router(&self) -> Router {
         admin::router(&self.window)

@@ -69,6 +69,11 @@ pub(crate) enum Call {
         #[arg(long)]
         plan: bool,
     },
+    /// Write a copy of a running process's data folder, of one moment and checked by opening it
+    Backup {
+        /// The folder to make, on the machine of that process
+        dir: PathBuf,
+    },
     /// Deliveries that could not be folded into the numbers
     DeadLetters {
         /// What to do with them

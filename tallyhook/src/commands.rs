@@ -2,6 +2,7 @@
 
 mod accounts;
 mod backfill;
+mod backup;
 mod config;
 mod copy;
 mod dead_letters;
@@ -40,6 +41,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Untrack { logins } => track::untrack(&Admin::new(&settings)?, &logins).await,
         Call::Accounts => accounts::run(&Admin::new(&settings)?).await,
         Call::Backfill { login, plan } => backfill::run(&Admin::new(&settings)?, &login, plan).await,
+        Call::Backup { dir } => backup::run(&Admin::new(&settings)?, &dir).await,
         Call::DeadLetters { action } => dead_letters::run(&Admin::new(&settings)?, action).await,
         Call::Hook { action } => hook::run(&settings, action).await,
         Call::Healthcheck { url } => healthcheck::run(&settings, url.as_deref()).await,

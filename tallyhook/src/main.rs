@@ -1,6 +1,7 @@
 //! The binary: settings, the wiring of roles, subcommands. Logic lives in the rooms.
 
 mod admin;
+mod backup;
 mod cli;
 mod commands;
 #[cfg(any(feature = "cluster", test))]

@@ -10,11 +10,17 @@ use std::{sync::Arc, time::Duration};
 
 use boot::metrics::Collectors;
 use event_log::EventLog;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use tokio::sync::watch;
 use view_store::{Hints, Served, ViewStore};
 
-use crate::{failure::Failure, places::Places, roles::Roles, settings::Settings};
+use crate::{
+    backup::Backup,
+    failure::{Failure, failed},
+    places::Places,
+    roles::Roles,
+    settings::Settings,
+};
 
 /// The log and what belongs to it.
 pub(crate) struct Ports {
@@ -25,6 +31,8 @@ pub(crate) struct Ports {
     pub(crate) broken: Vec<watch::Receiver<Option<String>>>,
     /// Whether other processes share log and store.
     pub(crate) is_cluster: bool,
+    /// What copies the data folder while it is used; `None` in a cluster.
+    pub(crate) backup: Option<Backup>,
     /// What an operator does when the log was replaced.
     pub(crate) remedy: Option<&'static str>,
     ending: Ending,
@@ -62,11 +70,15 @@ impl Ports {
         roles: Roles,
         registry: &Registry,
     ) -> Result<Ports, Failure> {
-        match &settings.places {
-            Places::Embedded => embedded::open(&settings.data_dir).await,
+        let ports = match &settings.places {
+            Places::Embedded => embedded::open(&settings.data_dir).await?,
             #[cfg(feature = "cluster")]
-            Places::Cluster(places) => cluster::open(places, roles, registry).await,
-        }
+            Places::Cluster(places) => cluster::open(places, roles, registry).await?,
+        };
+        let partitions = partitions().map_err(failed)?;
+        partitions.set(ports.log.identity().partitions.into());
+        boot::metrics::register(registry, vec![Box::new(partitions)]).map_err(failed)?;
+        Ok(ports)
     }
 
     /// Sends and flushes what is on its way, each within a bound.
@@ -81,5 +93,11 @@ impl Ports {
 
 /// Metrics of the clients of a cluster, for the reference page.
 pub(crate) fn collectors() -> prometheus::Result<Collectors> {
-    Ok(kafka_metrics::KafkaMetrics::new()?.collectors())
+    let mut all = kafka_metrics::KafkaMetrics::new()?.collectors();
+    all.push(Box::new(partitions()?));
+    Ok(all)
+}
+
+fn partitions() -> prometheus::Result<IntGauge> {
+    IntGauge::new("tallyhook_log_partitions", "Partitions that the log has.")
 }

@@ -11,13 +11,16 @@ use std::sync::{
 use boot::health::{Checks, Verdict};
 use domain::{Active, GENERATION, RowKey};
 use event_log::EventLog;
-use projector::ProgressReader;
+use projector::{Lag, ProgressReader};
 use view_store::{Served, ViewStore};
 
 use crate::{ports::Ports, roles::Roles};
 
 /// More records than this waiting to be folded: readers would see old numbers.
 const LAG_RECORDS_MAX: u64 = 100_000;
+
+/// The same of a few that wait so long: far more than a leader change or a long batch takes.
+const LAG_SECONDS_MAX: f64 = 300.0;
 
 /// What the checks look at.
 pub(crate) struct Parts<'a> {
@@ -82,7 +85,7 @@ async fn store_answers(store: &dyn ViewStore) -> Verdict {
 }
 
 fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool, shows_older: bool) -> Verdict {
-    let lag = progress.lag_records();
+    let Lag { records, seconds } = progress.lag();
     if is_cluster && progress.held() == 0 {
         return Ok("it holds no partition and stands by".to_owned());
     }
@@ -92,10 +95,13 @@ fn projector_keeps_up(progress: &ProgressReader, is_cluster: bool, shows_older: 
     if !progress.is_caught_up() {
         return Err("it is folding the log that was there at the start".to_owned());
     }
-    if lag > LAG_RECORDS_MAX {
-        return Err(format!("{lag} records wait to be folded"));
+    if records > LAG_RECORDS_MAX {
+        return Err(format!("{records} records wait to be folded"));
     }
-    Ok(format!("{lag} records wait to be folded"))
+    if seconds > LAG_SECONDS_MAX {
+        return Err(format!("{records} records wait to be folded, since {seconds:.0} s"));
+    }
+    Ok(format!("{records} records wait to be folded"))
 }
 
 /// Whether there are views of every partition; once there are, there always are.

@@ -139,8 +139,14 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         query.door_opens(now());
     }
     let checks = ready::checks(Parts { roles, ports: &ports, progress: reader });
-    let servers =
-        listeners.serve(settings, (ingest.as_ref(), query.as_ref()), checks, registry, &stop_serving)?;
+    let servers = listeners.serve(
+        settings,
+        (ingest.as_ref(), query.as_ref()),
+        ports.backup.take(),
+        checks,
+        registry,
+        &stop_serving,
+    )?;
     announce::announce(&*ports.log, settings, roles).await?;
     let shown_api = api.map(|api| api.to_string());
     info!(role = roles.name(), api = shown_api, %ops, data_dir = %settings.data_dir.display(), "listening");

@@ -14,6 +14,7 @@ mod health;
 mod open;
 mod retire;
 mod scan;
+mod snapshot;
 mod table;
 mod writer;
 
@@ -29,12 +30,15 @@ use domain::{Family, RowKey, ScanKey};
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, TableHandle};
 use tokio::sync::watch;
 
-pub use self::open::{EmbeddedStoreSettings, FILE_NAME, OpenError};
 use self::{
     commit::StoredRow,
     health::{Health, guarded},
     table::Table,
     writer::Writer,
+};
+pub use self::{
+    open::{EmbeddedStoreSettings, FILE_NAME, OpenError},
+    snapshot::{SnapshotError, StoreSnapshot},
 };
 use crate::port::{Row, RowStream, StoreError, ViewStore};
 

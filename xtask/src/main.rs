@@ -3,6 +3,7 @@
 mod arrows;
 mod bench;
 mod command;
+mod deploy;
 mod docs;
 mod features;
 mod files;
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Builds for release and measures; writes the figures of docs/BENCHMARKS.md.
     Bench(bench::Arguments),
+    /// Whether the files under deploy/ are in order, by the tools that are there.
+    Deploy,
     /// Writes the generated pages under docs/reference.
     Docs {
         /// Fail where a page is not current, and write nothing.
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test { suites, list: false } => suites::run(&suites),
         Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Deploy => deploy::run(),
         Task::Docs { check } => docs::run(check),
     }
 }

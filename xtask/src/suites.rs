@@ -27,6 +27,9 @@ const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 /// So do tests in a module of this name, whatever stands beside it.
 const MODULE_ON_SERVERS: &str = "on_servers::";
 
+/// A test of this name needs a Prometheus, and is a suite of its own.
+const MONITORING: &str = "monitoring";
+
 /// A suite of tests.
 struct Suite {
     name: &'static str,
@@ -39,6 +42,8 @@ struct Suite {
 enum Work {
     /// The built tests of these packages, those on real servers aside.
     Tests(&'static [&'static str]),
+    /// The binary as it is watched, by the real Prometheus.
+    Monitoring,
     /// The built tests of a package on real servers.
     TestsOnServers(&'static str),
     /// Examples in the documentation; cargo alone can run them.
@@ -101,6 +106,12 @@ const SUITES: &[Suite] = &[
         about: "the binary against the fake GitHub: good days, bad days, hostile clients, kill -9",
         work: Work::Tests(&["tallyhook"]),
         minutes: 10,
+    },
+    Suite {
+        name: MONITORING,
+        about: "rules and boards with the real Prometheus: each query finds data, alerts fire and end by real faults",
+        work: Work::Monitoring,
+        minutes: 5,
     },
     Suite {
         name: "servers",
@@ -206,6 +217,11 @@ impl Suite {
                     run_tests(package, executables, None, rest)?;
                 }
             }
+            Work::Monitoring => {
+                let built = executables.iter().find(|built| built.name == MONITORING);
+                let test = built.and_then(|built| built.command(None));
+                command::run_within(&mut test.context("the test that watches")?, limit)?;
+            }
             Work::TestsOnServers(package) => run_tests(package, executables, servers, rest)?,
             Work::Examples => {
                 let mut test = command::cargo();
@@ -228,7 +244,7 @@ fn run_tests(
     servers: Option<&Servers>,
     rest: impl Fn() -> Duration,
 ) -> anyhow::Result<()> {
-    let of_package = executables.iter().filter(|built| built.package == package);
+    let of_package = executables.iter().filter(|built| built.package == package && built.name != MONITORING);
     let tests: Vec<Command> = of_package.filter_map(|built| built.command(servers)).collect();
     anyhow::ensure!(!tests.is_empty(), "`{package}` has none of the tests that a suite names");
     for mut test in tests {

@@ -32,6 +32,11 @@ impl LogFile {
         self.with(|database| work(&database.begin_read()?))
     }
 
+    /// A snapshot to be kept for longer than a call.
+    pub(super) fn read_transaction(&self) -> Result<ReadTransaction, Fault> {
+        self.with(|database| Ok(database.begin_read()?))
+    }
+
     /// Runs `work` and makes its changes durable, all or none.
     pub(super) fn write<T>(
         &self,

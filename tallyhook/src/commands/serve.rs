@@ -1,6 +1,11 @@
 //! `tallyhook serve`, `ingest`, `projector`, `query-api`: a process and its roles, until a signal.
 
+use std::time::Duration;
+
 use boot::{shutdown::Signals, telemetry};
+use ingest::SharedSecrets;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
@@ -16,22 +21,55 @@ pub(crate) async fn run(settings: Settings, raw: &Raw, roles: Roles) -> Result<(
     boot::open_files::raise_limit();
     let signals = Signals::listen().map_err(failed)?;
     let running = serve::start(&settings, roles).await?;
-    let secrets = running.secrets.clone();
-    let mut reload = signals.reload.clone();
-    tokio::spawn(async move {
-        while reload.changed().await.is_ok() {
-            let Some(secrets) = &secrets else { continue };
-            match reread().and_then(|settings| webhook_secret::verifying(&settings)) {
-                Ok(verifying) => {
-                    secrets.replace(verifying);
-                    info!("the webhook secrets were read again");
-                }
-                Err(failure) => warn!(%failure, "the webhook secrets stay as they were"),
-            }
-        }
-    });
+    if let Some(secrets) = running.secrets.clone() {
+        tokio::spawn(keep_secrets(settings, secrets, signals.reload.clone()));
+    }
     running.until(signals.shutdown).await
 }
+
+/// Reads the webhook secrets again on SIGHUP, and when the files that hold them have changed: in a container nobody
+/// sends signals.
+async fn keep_secrets(settings: Settings, secrets: SharedSecrets, mut reload: watch::Receiver<u64>) {
+    let mut current = settings.webhook_secrets;
+    let mut last_failure = None;
+    loop {
+        let is_told = tokio::select! {
+            told = reload.changed() => match told {
+                Ok(()) => true,
+                Err(_) => return,
+            },
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let read = reread().and_then(|settings| {
+            if !is_told && are_same(&current, &settings.webhook_secrets) {
+                return Ok(());
+            }
+            secrets.replace(webhook_secret::verifying(&settings)?);
+            info!("the webhook secrets were read again");
+            current = settings.webhook_secrets;
+            Ok(())
+        });
+        match read {
+            Ok(()) => last_failure = None,
+            Err(failure) => {
+                let failure = failure.to_string();
+                // Once, not at every look.
+                if is_told || last_failure.as_ref() != Some(&failure) {
+                    warn!(failure, "the webhook secrets stay as they were");
+                }
+                last_failure = Some(failure);
+            }
+        }
+    }
+}
+
+fn are_same(one: &[(String, SecretString)], other: &[(String, SecretString)]) -> bool {
+    let shown = |(name, secret): &(String, SecretString)| (name.clone(), secret.expose_secret().to_owned());
+    one.iter().map(shown).eq(other.iter().map(shown))
+}
+
+/// How often the files of secrets are looked at, which costs a few reads.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Settings as they would be read now: files may have changed, flags and variables cannot.
 fn reread() -> Result<Settings, Failure> {

@@ -14,19 +14,25 @@ use view_store::{
 };
 
 use super::{Ending, Ports, RowPorts, older};
-use crate::failure::{Failure, failed};
+use crate::{
+    backup::Backup,
+    failure::{Failure, failed},
+};
 
 /// Opens a data folder, or makes one.
 pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
     let (log, state) = open_both(data_dir).await?;
     let hints: Arc<dyn Hints> = Arc::new(InProcessHints::new());
     let broken = vec![log.broken(), state.broken()];
-    let log: Arc<dyn EventLog> = Arc::new(log);
+    let log = Arc::new(log);
+    let backup = Backup::new(Arc::downgrade(&log), state.clone(), data_dir.to_owned());
+    let log: Arc<dyn EventLog> = log;
     let store: Arc<dyn ViewStore> = Arc::new(state.clone());
     let served = older::served(&log, &store, &hints, shown_of(&*log, &state).await?).await?;
     Ok(Ports {
         broken,
         log,
+        backup: Some(backup),
         rows: Some(RowPorts {
             store,
             served,

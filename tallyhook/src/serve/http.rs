@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin,
+    backup::Backup,
     failure::{Failure, failed},
     openapi,
     roles::Roles,
@@ -66,13 +67,17 @@ impl Listeners {
         self,
         settings: &Settings,
         (ingest, query): (Option<&Ingest>, Option<&QueryApi>),
+        backup: Option<Backup>,
         checks: Checks,
         registry: Registry,
         shutdown: &CancellationToken,
     ) -> Result<JoinSet<()>, Failure> {
         let is_guarded = self.ops()?.ip().is_loopback() || settings.admin_token.is_some();
         let admin = match query {
-            Some(query) if is_guarded => query.admin_router(),
+            Some(query) if is_guarded => {
+                let backup = backup.map(|backup| query.guarded(backup.router())).unwrap_or_default();
+                query.admin_router().merge(backup)
+            }
             Some(_) => admin::shut(),
             None => admin::elsewhere(),
         };

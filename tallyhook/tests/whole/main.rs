@@ -2,6 +2,7 @@
 //! deliveries and answers REST. What it shows is compared with what is true there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod backup;
 mod budget;
 mod commands;
 mod demo;

@@ -16,6 +16,7 @@ use super::support::{
     seconds,
     sender::{Delivery, Sender},
     truth::until_true,
+    until,
 };
 
 const WITHIN: std::time::Duration = seconds(60);
@@ -164,14 +165,33 @@ async fn a_hang_up_reads_the_secrets_again() {
         assert!(metrics.contains(count), "no {count} in {metrics}");
     }
 
+    let used = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(r#"tallyhook_secret_used_timestamp_seconds{secret="previous"} "#));
+    assert!(
+        used.unwrap().parse::<u64>().unwrap() > 1_700_000_000,
+        "when the former one was last used: {metrics}"
+    );
+
+    // Files that change are seen without a word.
+    keep("third", "second");
+    until(WITHIN, "the third secret fits", async || match status("third").await {
+        202 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+
     // A file that is not there shuts nobody out.
     fs::remove_file(&current).unwrap();
     service.running.signal("HUP").await;
     let kept = service.running.stderr.find(WITHIN, |line| line.contains("stay as they were")).await;
     let kept = kept.expect("it says so");
     assert!(kept.contains(current.to_str().unwrap()), "{kept}");
-    assert_eq!(status("second").await, 202);
+    assert_eq!((status("third").await, status("second").await), (202, 202));
     let log = service.running.stderr.text();
-    assert!(!["\"first\"", "\"second\"", "zeroth"].iter().any(|secret| log.contains(secret)), "{log}");
+    assert!(
+        !["\"first\"", "\"second\"", "\"third\"", "zeroth"].iter().any(|secret| log.contains(secret)),
+        "{log}"
+    );
     service.terminate().await.done();
 }

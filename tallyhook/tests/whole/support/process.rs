@@ -336,7 +336,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    fn of(from: impl AsyncRead + Send + Unpin + 'static) -> Self {
+    /// Reads them from a child's pipe.
+    pub(crate) fn of(from: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (tell, state) = watch::channel((0, true));
         let kept = Arc::clone(&lines);
