@@ -58,7 +58,15 @@ pub(super) async fn open(places: &Cluster, roles: Roles, registry: &Registry) ->
         (None, None)
     };
     let ending = Ending::Cluster(Closing { log: Arc::clone(&log), hints });
-    Ok(Ports { broken: vec![log.broken()], log, rows, is_cluster: true, backup: None, remedy: Some(REMEDY), ending })
+    Ok(Ports {
+        broken: vec![log.broken()],
+        log,
+        rows,
+        is_cluster: true,
+        backup: None,
+        remedy: Some(REMEDY),
+        ending,
+    })
 }
 
 async fn open_rows(places: &Cluster) -> Result<(RowPorts, CqlStore, Arc<KafkaHints>), Failure> {
