@@ -12,17 +12,20 @@ use rustix::process::Signal;
 
 use crate::{
     port,
-    supervised::{Supervised, log, log_tail},
+    supervised::{self, Supervised, log, log_tail},
 };
 
 /// Three nodes that start at once on two busy cores need 10 s; a node with much data needs longer.
-const READY_TIME_MAX: Duration = Duration::from_secs(120);
+const READY_TIME_MAX: Duration = Duration::from_secs(180);
 
 /// Cassandra waits 2 s before it stops, Kafka as long again under load.
-const STOP_TIME_MAX: Duration = Duration::from_secs(20);
+const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A busy machine stops a process of many threads one thread after the other.
+const PAUSE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// After SIGKILL.
-const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
+const DEATH_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A server and how it is started.
 pub(crate) struct Node {
@@ -106,9 +109,17 @@ impl Node {
         self.bury(server)
     }
 
-    /// SIGSTOP: it keeps its ports and answers nothing.
+    /// SIGSTOP: it keeps its ports and answers nothing. Returns once none of its threads runs any more.
     pub(crate) fn pause(&self) -> anyhow::Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        let id = self.id()?;
+        let started = Instant::now();
+        while !supervised::is_stopped(id) {
+            let seconds = PAUSE_TIME_MAX.as_secs();
+            ensure!(started.elapsed() < PAUSE_TIME_MAX, "{} runs on {seconds} s after SIGSTOP", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// SIGCONT.

@@ -125,6 +125,17 @@ impl Drop for Supervised {
     }
 }
 
+/// Whether every thread of a process is stopped; one that is gone runs no more either.
+pub(crate) fn is_stopped(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let line = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // Number, name in brackets, state: the name may hold anything.
+        let state = line.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        state.is_none_or(|state| state == 'T')
+    })
+}
+
 /// The last lines that a server wrote, for an error.
 pub(crate) fn log_tail(folder: &Path) -> String {
     let text = fs::read(log(folder)).unwrap_or_default();

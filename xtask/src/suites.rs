@@ -24,7 +24,7 @@ const BUILD_MINUTES: u64 = 20;
 /// Tests of this name start real servers; they run in suites of their own.
 const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 
-/// So do tests in a module of this name, whatever stands beside it.
+/// So do unit tests in a module of this name.
 const MODULE_ON_SERVERS: &str = "on_servers::";
 
 /// A test of this name needs a Prometheus, and is a suite of its own.
@@ -117,25 +117,25 @@ const SUITES: &[Suite] = &[
         name: "servers",
         about: "Kafka and Cassandra themselves: killed, restarted, ended with the test",
         work: Work::TestsOnServers("test-servers"),
-        minutes: 4,
+        minutes: 6,
     },
     Suite {
         name: "kafka",
         about: "the log's contract suite on Kafka; members that hand over, sleep and wake; brokers killed under load",
         work: Work::TestsOnServers("event-log"),
-        minutes: 8,
+        minutes: 12,
     },
     Suite {
         name: "cql",
         about: "the store's contract suite on Cassandra; torn values, servers killed under writes, schemas",
         work: Work::TestsOnServers("view-store"),
-        minutes: 6,
+        minutes: 8,
     },
     Suite {
         name: "cluster",
-        about: "roles as processes of their own on Kafka and Cassandra, against the fake GitHub and under faults",
+        about: "roles as processes of their own on Kafka and Cassandra, against the fake GitHub and under faults; moving there",
         work: Work::TestsOnServers("tallyhook"),
-        minutes: 10,
+        minutes: 20,
     },
     Suite {
         name: "instructions",
@@ -254,13 +254,19 @@ fn run_tests(
 }
 
 impl Executable {
+    /// Whether it holds the tests that stand beside the code.
+    fn is_of_units(&self) -> bool {
+        self.name.replace('_', "-") == self.package
+    }
+
     /// Runs its tests on these servers, or all others; `None` where it has none of those.
     fn command(&self, servers: Option<&Servers>) -> Option<Command> {
         let mut test = Command::new(&self.path);
         test.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         match (ON_SERVERS.contains(&self.name.as_str()), servers) {
             (true, Some(_)) => {}
-            (false, Some(_)) => drop(test.arg(MODULE_ON_SERVERS)),
+            (false, Some(_)) if self.is_of_units() => drop(test.arg(MODULE_ON_SERVERS)),
+            (false, Some(_)) => return None,
             (true, None) => return None,
             (false, None) => drop(test.args(["--skip", MODULE_ON_SERVERS])),
         }

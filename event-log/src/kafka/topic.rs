@@ -26,7 +26,7 @@ use super::{
 use crate::port::Identity;
 
 /// How long the brokers may take to answer one question.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a new topic may take until every partition of it has a leader.
 const LEADERS_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How often that is looked at.

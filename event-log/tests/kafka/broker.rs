@@ -79,7 +79,7 @@ async fn a_full_queue_refuses_at_once_and_drains_when_the_broker_answers_again()
     let broker = server::killable().await;
     let address = server::made(&broker.addresses(), "").await;
     let settings = KafkaLogSettings { waiting_bytes_max: 1 << 20, ..KafkaLogSettings::default() };
-    let log = Arc::new(KafkaLog::open(&address, settings).await.unwrap());
+    let log = Arc::new(server::open_with(&address, settings).await);
     let large = |number| Record { body: Bytes::from(vec![b'x'; BODY_BYTES]), ..record(1, number) };
     broker.pause();
     let mut appends = JoinSet::new();
@@ -110,7 +110,7 @@ async fn what_waits_counts_also_when_its_sender_has_gone() {
     let broker = server::killable().await;
     let address = server::made(&broker.addresses(), "").await;
     let settings = KafkaLogSettings { waiting_bytes_max: 1 << 20, ..KafkaLogSettings::default() };
-    let log = KafkaLog::open(&address, settings).await.unwrap();
+    let log = server::open_with(&address, settings).await;
     let large = Record { body: Bytes::from(vec![b'x'; 600_000]), ..record(1, 0) };
     broker.pause();
     let impatient = tokio::time::timeout(Duration::from_millis(50), log.append(vec![large.clone()])).await;
@@ -118,8 +118,15 @@ async fn what_waits_counts_also_when_its_sender_has_gone() {
     let second = log.append(vec![large]).await;
     assert!(matches!(second, Err(AppendError::Full)), "{second:?}");
     broker.resume();
+    // Until it is there: closing waits for no longer than its bound.
+    let landed = async {
+        while read_all(&log).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, landed).await.expect("who went took its record along");
     log.close().await;
-    assert_eq!(read_all(&log).await.len(), 1, "who went did not take its record along");
+    assert_eq!(read_all(&log).await.len(), 1, "it is there once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +152,7 @@ async fn a_member_may_go_while_no_broker_is_there_and_after_an_outage_it_leaves_
         return;
     }
     let broker = server::killable().await;
-    let address = server::made(&broker.addresses(), "?session.timeout.ms=45000").await;
+    let address = server::made(&broker.addresses(), "?session.timeout.ms=120000").await;
     let log = server::open(&address).await;
     let (member, _) = join_alone(&log, "group").await;
     broker.kill();
@@ -160,7 +167,7 @@ async fn a_member_may_go_while_no_broker_is_there_and_after_an_outage_it_leaves_
     broker.restart();
     drop(member);
     // Otherwise its session would have to end first.
-    let rejoined = tokio::time::timeout(Duration::from_secs(30), join_alone(&log, "another group")).await;
+    let rejoined = tokio::time::timeout(PATIENCE, join_alone(&log, "another group")).await;
     assert!(rejoined.is_ok(), "the group was not left");
 }
 

@@ -1,8 +1,12 @@
 //! Records to append, and how the tests find them again.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use domain::{AccountId, Millis, StreamKey};
-use event_log::{Appended, EventLog, Limit, Partition, Position, Record};
+use event_log::{Appended, EventLog, Limit, LogError, Partition, Position, Record};
+
+use crate::follow::PATIENCE;
 
 /// Enough for any batch.
 pub(crate) const ALL: Limit = Limit { records_max: usize::MAX, bytes_max: usize::MAX };
@@ -51,14 +55,26 @@ pub(crate) async fn fill(log: &dyn EventLog, per_partition: u64) {
 /// Everything in the log, in order within each partition.
 pub(crate) async fn read_all(log: &dyn EventLog) -> Vec<(Position, Record)> {
     let mut all = Vec::new();
-    for bounds in log.bounds().await.unwrap() {
+    for bounds in answer(async || log.bounds().await).await {
         let mut offset = bounds.start;
         while offset < bounds.end {
             let from = Position { partition: bounds.partition, offset };
-            let records = log.read(from, Limit { records_max: 5_000, bytes_max: 64 << 20 }).await.unwrap();
+            let limit = Limit { records_max: 5_000, bytes_max: 64 << 20 };
+            let records = answer(async || log.read(from, limit).await).await;
             offset = records.last().unwrap().0.offset + 1;
             all.extend(records);
         }
     }
     all
+}
+
+/// Asks until the brokers answer: those that are just back take their time.
+async fn answer<T>(mut ask: impl AsyncFnMut() -> Result<T, LogError>) -> T {
+    let started = Instant::now();
+    loop {
+        match ask().await {
+            Err(LogError::Retry(_)) if started.elapsed() < PATIENCE => tokio::task::yield_now().await,
+            answered => return answered.unwrap(),
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! The brokers that the tests use; the only place that knows where they come from.
 
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
 };
 
-use event_log::kafka::{KafkaAddress, KafkaLog, KafkaLogSettings, TopicSettings, create_topic};
+use event_log::kafka::{KafkaAddress, KafkaLog, KafkaLogSettings, OpenError, TopicSettings, create_topic};
 use test_servers::Kafka;
 use tokio::sync::{Mutex, MutexGuard};
+
+use crate::follow::PATIENCE;
 
 /// Serves every test that does no harm to it.
 static SHARED: LazyLock<Kafka> = LazyLock::new(|| Kafka::find().unwrap());
@@ -72,8 +77,32 @@ pub(crate) fn unused(brokers: &str, query: &str) -> KafkaAddress {
 /// A new topic.
 pub(crate) async fn made(brokers: &str, query: &str) -> KafkaAddress {
     let address = unused(brokers, query);
-    create_topic(&address, &topic_settings()).await.unwrap();
+    once_answered(async || create_topic(&address, &topic_settings()).await).await.unwrap();
     address
+}
+
+/// Asks again where a broker that was just started, or paused, does not answer yet or is no member of its own
+/// cluster yet.
+pub(crate) async fn once_answered<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    let started = Instant::now();
+    loop {
+        match ask().await {
+            Err(error) if is_passing(&error) && started.elapsed() < PATIENCE => {
+                tokio::task::yield_now().await
+            }
+            asked => return asked,
+        }
+    }
+}
+
+fn is_passing(error: &OpenError) -> bool {
+    match error {
+        OpenError::Unreachable { .. } => true,
+        OpenError::Refused { reason, .. } => reason.contains("InvalidReplicationFactor"),
+        OpenError::NoTopic { .. } => false,
+    }
 }
 
 pub(crate) fn topic_settings() -> TopicSettings {
@@ -81,5 +110,9 @@ pub(crate) fn topic_settings() -> TopicSettings {
 }
 
 pub(crate) async fn open(address: &KafkaAddress) -> KafkaLog {
-    KafkaLog::open(address, KafkaLogSettings::default()).await.unwrap()
+    open_with(address, KafkaLogSettings::default()).await
+}
+
+pub(crate) async fn open_with(address: &KafkaAddress, settings: KafkaLogSettings) -> KafkaLog {
+    once_answered(async || KafkaLog::open(address, settings.clone()).await).await.unwrap()
 }

@@ -22,8 +22,11 @@ struct KafkaHarness<'a> {
 impl KafkaHarness<'_> {
     async fn open_at(&self, address: &KafkaAddress) -> Result<Arc<dyn EventLog>, Failure> {
         let failed = |error: event_log::kafka::OpenError| Failure(error.to_string());
-        create_topic(address, &server::topic_settings()).await.map_err(failed)?;
-        Ok(Arc::new(KafkaLog::open(address, KafkaLogSettings::default()).await.map_err(failed)?))
+        let made = server::once_answered(async || create_topic(address, &server::topic_settings()).await);
+        made.await.map_err(failed)?;
+        let settings = KafkaLogSettings::default;
+        let opened = server::once_answered(async || KafkaLog::open(address, settings()).await).await;
+        Ok(Arc::new(opened.map_err(failed)?))
     }
 }
 

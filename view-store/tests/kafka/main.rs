@@ -20,7 +20,7 @@ use view_store::{
 static KAFKA: LazyLock<Kafka> = LazyLock::new(|| Kafka::find().unwrap());
 
 /// Fifty milliseconds of gathering and the way there; a busy machine may take seconds.
-const HEARD_WITHIN: Duration = Duration::from_secs(30);
+const HEARD_WITHIN: Duration = Duration::from_secs(90);
 
 async fn config() -> ClientConfig {
     let brokers = tokio::task::spawn_blocking(|| KAFKA.addresses().join(",")).await.unwrap();
