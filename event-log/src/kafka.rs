@@ -35,7 +35,7 @@ pub use self::{
     message::UNREADABLE,
     producer::RECORD_BYTES_MAX,
     settings::{KafkaLogSettings, KafkaObserver, MemberStats, ProducerStats},
-    topic::{Created, OpenError, TopicSettings, create_topic, members_of},
+    topic::{Created, OpenError, TopicSettings, create_topic, delete_group},
 };
 use self::{producer::Producer, reader::Reader, subscription::KafkaSubscription, topic::Topic};
 use crate::{

@@ -75,6 +75,12 @@ pub(super) fn producer_config(address: &KafkaAddress, settings: &KafkaLogSetting
     config
 }
 
+/// What Kafka calls a group. Groups belong to the cluster, and two logs on one cluster have nothing to do with each
+/// other.
+pub(super) fn group_id(address: &KafkaAddress, group: &str) -> String {
+    format!("{}.{group}", address.topic())
+}
+
 /// The settings of a member of a group.
 pub(super) fn member_config(
     address: &KafkaAddress,

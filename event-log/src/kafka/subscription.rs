@@ -31,8 +31,7 @@ impl KafkaSubscription {
         partitions: u32,
         members: &watch::Sender<usize>,
     ) -> Result<Self, LogError> {
-        // Groups belong to the cluster, and two logs on one cluster have nothing to do with each other.
-        let group = format!("{}.{group}", address.topic());
+        let group = client::group_id(address, group);
         let shared = Arc::new(Shared::new());
         let config = client::member_config(address, settings, &group);
         let context = Context::new(Voice::new("member", settings), &group);

@@ -115,19 +115,20 @@ pub async fn create_topic(address: &KafkaAddress, settings: &TopicSettings) -> R
     Ok(created)
 }
 
-/// How many members a group has now.
+/// Forgets a group and the offsets that it committed, unless it has members; whether it is gone.
 ///
 /// # Errors
 /// See [`OpenError`].
-pub async fn members_of(address: &KafkaAddress, group: &str) -> Result<usize, OpenError> {
+pub async fn delete_group(address: &KafkaAddress, group: &str) -> Result<bool, OpenError> {
     let admin = Topic::connect(address, &KafkaLogSettings::default())?;
-    let group = group.to_owned();
-    let count = move |client: &Client<Quiet>| {
-        let found = client.fetch_group_list(Some(&group), ANSWER_WAIT_MAX)?;
-        let groups = found.groups().iter().filter(|found| found.name() == group);
-        Ok(groups.map(|found| found.members().len()).sum())
-    };
-    admin.ask(count).await?.map_err(|error| admin.unreachable(&error))
+    let group = client::group_id(address, group);
+    let outcome = admin.admin.delete_groups(&[&group], &options()).await;
+    match outcome.map_err(|error| admin.unreachable(&error))?.into_iter().next() {
+        Some(Ok(_)) | None => Ok(true),
+        Some(Err((_, RDKafkaErrorCode::GroupIdNotFound))) => Ok(true),
+        Some(Err((_, RDKafkaErrorCode::NonEmptyGroup))) => Ok(false),
+        Some(Err((_, code))) => Err(admin.refused(format!("the group {group} cannot be deleted ({code})"))),
+    }
 }
 
 /// A topic, and a client to ask about it.

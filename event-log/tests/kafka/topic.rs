@@ -1,8 +1,11 @@
 //! Topics: made, found, made anew, and refused.
 
 use event_log::{
-    EventLog, LogError,
-    kafka::{Created, KafkaAddress, KafkaLog, KafkaLogSettings, OpenError, TopicSettings, create_topic},
+    EventLog, LogError, Wait,
+    kafka::{
+        Created, KafkaAddress, KafkaLog, KafkaLogSettings, OpenError, TopicSettings, create_topic,
+        delete_group,
+    },
 };
 use rdkafka::{
     ClientConfig,
@@ -11,7 +14,7 @@ use rdkafka::{
 };
 
 use crate::{
-    follow::{PATIENCE, join_alone, take},
+    follow::{PATIENCE, after, join_alone, take},
     sample::{ALL, fill},
     server::{self, PARTITIONS, topic_settings},
 };
@@ -122,4 +125,26 @@ async fn a_topic_that_was_made_anew_is_another_log_and_its_followers_stop() {
     });
     let reason = heard.await.expect("the follower waits for ever");
     assert!(reason.contains("made anew"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_goes_only_when_its_members_have() {
+    if server::is_missing() {
+        return;
+    }
+    let address = server::made(&server::shared().await, "").await;
+    assert!(delete_group(&address, "nobody").await.unwrap(), "there was none");
+    let log = server::open(&address).await;
+    fill(&log, 10).await;
+    let (mut member, _) = join_alone(&log, "some").await;
+    let records = take(&mut *member, 40).await;
+    member.commit(&after(&records), Wait::Durable).await.unwrap();
+    assert!(!delete_group(&address, "some").await.unwrap(), "it has a member");
+    drop(member);
+    log.close().await;
+    let gone = async { while !delete_group(&address, "some").await.unwrap() {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it has no member any more");
+    let log = server::open(&address).await;
+    let (_member, committed) = join_alone(&log, "some").await;
+    assert!(committed.values().all(Option::is_none), "{committed:?}");
 }
