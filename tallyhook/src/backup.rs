@@ -4,8 +4,9 @@
 //! what is between, as after any crash. The copy has its name only once it was opened and fits together.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -101,7 +102,8 @@ impl Backup {
         let log = log.snapshot().map_err(|error| error.to_string())?;
         let (data_dir, target) = (self.data_dir.clone(), unfinished.to_owned());
         let opened = tokio::task::spawn_blocking(move || {
-            fs::create_dir(&target).map_err(|error| cannot(&target, &error))?;
+            // It holds what only the process's user may read.
+            DirBuilder::new().mode(0o700).create(&target).map_err(|error| cannot(&target, &error))?;
             log.write(&target).map_err(|error| error.to_string())?;
             store.write(&target).map_err(|error| error.to_string())?;
             copy_secret(&data_dir, &target).map_err(|error| cannot(&target, &error))?;

@@ -34,6 +34,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         missing.insert(tool);
         Ok(())
     };
+    with("cargo-deny", &dependencies)?;
     with("promtool", &prometheus)?;
     with("systemd-analyze", &|| systemd(&scratch))?;
     with("check-jsonschema", &compose_and_workflows)?;
@@ -68,6 +69,13 @@ fn settings_are_known() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Licences, bans and sources; the database of advisories is fetched from where not every machine may go.
+fn dependencies() -> anyhow::Result<()> {
+    let mut check = tool("cargo-deny", ".");
+    check.args(["--log-level", "error", "check", "--hide-inclusion-graph"]);
+    command::run(check.args(["licenses", "bans", "sources"]))
 }
 
 fn prometheus() -> anyhow::Result<()> {

@@ -92,7 +92,7 @@ async fn records_that_wait_for_the_store_are_counted_and_grow_older() {
     lag(|lag, count, since| lag.records == count && lag.seconds > since + 1.0, first.seconds).await;
 
     is_away.store(false, Ordering::Relaxed);
-    assert_eq!(lag(|lag, ..| lag.records == 0, 0.0).await, Lag::default());
+    assert_eq!(lag(|lag, _, _| lag.records == 0, 0.0).await, Lag::default());
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

@@ -56,8 +56,8 @@ pub(crate) const TABLE: &[Setting] = &[
     },
     secret(
         "webhook_secret",
-        "Secret with which GitHub signs deliveries; reloaded on SIGHUP. With none, `serve` makes one, keeps it in \
-         the data folder and says where; in a cluster it must be set.",
+        "Secret with which GitHub signs deliveries; read again on SIGHUP and when its file changes. With none, `serve` \
+         makes one, keeps it in the data folder and says where; in a cluster it must be set.",
     ),
     secret("webhook_secret_previous", "The secret before it, accepted too while hooks are being changed."),
     Setting {
