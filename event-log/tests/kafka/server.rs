@@ -77,14 +77,15 @@ pub(crate) fn unused(brokers: &str, query: &str) -> KafkaAddress {
 /// A new topic.
 pub(crate) async fn made(brokers: &str, query: &str) -> KafkaAddress {
     let address = unused(brokers, query);
-    once_answered(async || create_topic(&address, &topic_settings()).await).await.unwrap();
+    let settings = topic_settings();
+    once_answered(|| create_topic(&address, &settings)).await.unwrap();
     address
 }
 
 /// Asks again where a broker that was just started, or paused, does not answer yet or is no member of its own
 /// cluster yet.
-pub(crate) async fn once_answered<T>(
-    mut ask: impl AsyncFnMut() -> Result<T, OpenError>,
+pub(crate) async fn once_answered<T, F: Future<Output = Result<T, OpenError>>>(
+    mut ask: impl FnMut() -> F,
 ) -> Result<T, OpenError> {
     let started = Instant::now();
     loop {
@@ -114,5 +115,5 @@ pub(crate) async fn open(address: &KafkaAddress) -> KafkaLog {
 }
 
 pub(crate) async fn open_with(address: &KafkaAddress, settings: KafkaLogSettings) -> KafkaLog {
-    once_answered(async || KafkaLog::open(address, settings.clone()).await).await.unwrap()
+    once_answered(|| KafkaLog::open(address, settings.clone())).await.unwrap()
 }

@@ -22,10 +22,10 @@ struct KafkaHarness<'a> {
 impl KafkaHarness<'_> {
     async fn open_at(&self, address: &KafkaAddress) -> Result<Arc<dyn EventLog>, Failure> {
         let failed = |error: event_log::kafka::OpenError| Failure(error.to_string());
-        let made = server::once_answered(async || create_topic(address, &server::topic_settings()).await);
-        made.await.map_err(failed)?;
-        let settings = KafkaLogSettings::default;
-        let opened = server::once_answered(async || KafkaLog::open(address, settings()).await).await;
+        let settings = server::topic_settings();
+        server::once_answered(|| create_topic(address, &settings)).await.map_err(failed)?;
+        let open = || KafkaLog::open(address, KafkaLogSettings::default());
+        let opened = server::once_answered(open).await;
         Ok(Arc::new(opened.map_err(failed)?))
     }
 }
