@@ -91,7 +91,7 @@ pub(crate) async fn once_answered<T, F: Future<Output = Result<T, OpenError>>>(
     loop {
         match ask().await {
             Err(error) if is_passing(&error) && started.elapsed() < PATIENCE => {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
             asked => return asked,
         }
