@@ -27,8 +27,8 @@ const ON_SERVERS: &[&str] = &["servers", "kafka", "cql", "cluster"];
 /// So do unit tests in a module of this name.
 const MODULE_ON_SERVERS: &str = "on_servers::";
 
-/// A test of this name needs a Prometheus, and is a suite of its own.
-const MONITORING: &str = "monitoring";
+/// Tests of these names need programs that a machine may lack, and are suites of their own.
+const WITH_PROGRAMS: &[&str] = &["monitoring", "browser"];
 
 /// A suite of tests.
 struct Suite {
@@ -42,8 +42,8 @@ struct Suite {
 enum Work {
     /// The built tests of these packages, those on real servers aside.
     Tests(&'static [&'static str]),
-    /// The binary as it is watched, by the real Prometheus.
-    Monitoring,
+    /// The built test of this name.
+    Test(&'static str),
     /// The built tests of a package on real servers.
     TestsOnServers(&'static str),
     /// Examples in the documentation; cargo alone can run them.
@@ -108,10 +108,16 @@ const SUITES: &[Suite] = &[
         minutes: 10,
     },
     Suite {
-        name: MONITORING,
+        name: "monitoring",
         about: "rules and boards with the real Prometheus: each query finds data, alerts fire and end by real faults",
-        work: Work::Monitoring,
+        work: Work::Test("monitoring"),
         minutes: 5,
+    },
+    Suite {
+        name: "browser",
+        about: "the pages for people in a real browser without JavaScript, wide and narrow",
+        work: Work::Test("browser"),
+        minutes: 3,
     },
     Suite {
         name: "servers",
@@ -217,10 +223,10 @@ impl Suite {
                     run_tests(package, executables, None, rest)?;
                 }
             }
-            Work::Monitoring => {
-                let built = executables.iter().find(|built| built.name == MONITORING);
+            Work::Test(name) => {
+                let built = executables.iter().find(|built| built.name == name);
                 let test = built.and_then(|built| built.command(None));
-                command::run_within(&mut test.context("the test that watches")?, limit)?;
+                command::run_within(&mut test.with_context(|| format!("there is no test `{name}`"))?, limit)?;
             }
             Work::TestsOnServers(package) => run_tests(package, executables, servers, rest)?,
             Work::Examples => {
@@ -244,7 +250,9 @@ fn run_tests(
     servers: Option<&Servers>,
     rest: impl Fn() -> Duration,
 ) -> anyhow::Result<()> {
-    let of_package = executables.iter().filter(|built| built.package == package && built.name != MONITORING);
+    let of_package = executables
+        .iter()
+        .filter(|built| built.package == package && !WITH_PROGRAMS.contains(&built.name.as_str()));
     let tests: Vec<Command> = of_package.filter_map(|built| built.command(servers)).collect();
     anyhow::ensure!(!tests.is_empty(), "`{package}` has none of the tests that a suite names");
     for mut test in tests {

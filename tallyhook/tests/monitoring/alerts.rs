@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    prometheus::{Prometheus, is_there},
+    program::is_there,
+    prometheus::Prometheus,
     support::{
         forge::{Forge, TOKEN},
         process::{Service, Setup},
@@ -87,7 +88,7 @@ impl Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_fire_by_real_faults_and_end_with_them() {
-    if !is_there("prometheus") {
+    if !is_there("prometheus", "prometheus") {
         return;
     }
     let folder = TempDir::new().unwrap();

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod alerts;
+mod program;
 mod prometheus;
 mod queries;
 #[path = "../whole/support/mod.rs"]

@@ -19,17 +19,6 @@ pub(crate) fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
 }
 
-/// Whether a program is there; without it a test is skipped, except on CI.
-pub(crate) fn is_there(program: &str) -> bool {
-    let asked = std::process::Command::new(program).arg("--version").output();
-    if asked.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing (Debian: prometheus)");
-    println!("skipped: {program} is missing (Debian: prometheus)");
-    false
-}
-
 /// A running Prometheus; it is killed when this is dropped.
 pub(crate) struct Prometheus {
     reader: Reader,

@@ -7,7 +7,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    prometheus::{Prometheus, deploy, is_there},
+    program::is_there,
+    prometheus::{Prometheus, deploy},
     support::{forge::Forge, process::Setup, seconds, sender::Sender, truth::until_true, until},
 };
 
@@ -24,7 +25,7 @@ struct Query {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_every_board_and_rule_finds_data() {
-    if !is_there("prometheus") {
+    if !is_there("prometheus", "prometheus") {
         return;
     }
     let folder = TempDir::new().unwrap();

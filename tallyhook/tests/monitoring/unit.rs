@@ -2,11 +2,11 @@
 
 use std::{fs, process::Command};
 
-use super::prometheus::{deploy, is_there};
+use super::{program::is_there, prometheus::deploy};
 
 #[test]
 fn the_rules_tell_what_their_tests_say() {
-    if !is_there("promtool") {
+    if !is_there("promtool", "prometheus") {
         return;
     }
     for words in [

@@ -1,0 +1,12 @@
+//! The pages for people, in a real browser without JavaScript, on a wide screen and on a phone's. Without
+//! `chromedriver` (Debian: `chromium-driver`) it is skipped, but not with `CI=true`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod docs;
+mod form;
+#[path = "../monitoring/program.rs"]
+mod program;
+#[path = "../whole/support/mod.rs"]
+#[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
+mod support;
+mod webdriver;
