@@ -63,7 +63,8 @@ pub(crate) struct LatestAnswers {
 /// Answers, and what they were made of.
 #[derive(Clone)]
 struct Current {
-    version: Version,
+    /// Of the row, and the era in which it was read: rows of two generations may have one version.
+    row: (Version, u64),
     /// Of the hidden ids, when they were last compared.
     hidden: u64,
     composed: Arc<Composed>,
@@ -87,32 +88,32 @@ impl LatestAnswers {
         LatestAnswers { current: RwLock::default(), composing: Mutex::default(), bytes_max }
     }
 
-    fn kept(&self, version: Version, hidden: u64) -> Option<Arc<Composed>> {
+    fn kept(&self, row: (Version, u64), hidden: u64) -> Option<Arc<Composed>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let current =
-            current.as_ref().filter(|current| current.version == version && current.hidden == hidden);
+        let current = current.as_ref().filter(|current| current.row == row && current.hidden == hidden);
         current.map(|current| Arc::clone(&current.composed))
     }
 
     /// The answers that are made of this row and these hidden ids.
     fn of(&self, row: &CachedRow, view: &Ready, hidden: &HiddenIds) -> Result<Arc<Composed>, Problem> {
-        if let Some(composed) = self.kept(row.version, hidden.changes()) {
+        let read = (row.version, row.era);
+        if let Some(composed) = self.kept(read, hidden.changes()) {
             return Ok(composed);
         }
         let _composing = self.composing.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the ids are looked at: what is hidden meanwhile is seen by the next one.
         let changes = hidden.changes();
-        if let Some(composed) = self.kept(row.version, changes) {
+        if let Some(composed) = self.kept(read, changes) {
             return Ok(composed);
         }
         let last = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let same = last.filter(|last| last.version == row.version);
+        let same = last.filter(|last| last.row == read);
         let composed = match same {
             // Somewhere something was hidden or shown; mostly not here.
             Some(last) if last.composed.visible == visible(&last.composed.fragments, hidden) => last.composed,
             _ => Arc::new(self.compose(view, hidden)?),
         };
-        let current = Current { version: row.version, hidden: changes, composed: Arc::clone(&composed) };
+        let current = Current { row: read, hidden: changes, composed: Arc::clone(&composed) };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current);
         Ok(composed)
     }
