@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use domain::GENERATION;
 use view_store::cql::Session;
 
 use crate::{
@@ -51,9 +52,13 @@ impl Store {
         Store { session, keyspace: place.keyspace.clone() }
     }
 
+    /// Where this release keeps views.
+    fn table(&self) -> String {
+        format!("{}.views_g{GENERATION}", self.keyspace)
+    }
+
     async fn views(&self) -> Views {
-        let text =
-            format!("SELECT partition_key, row_key, value, WRITETIME(value) FROM {}.views_g1", self.keyspace);
+        let text = format!("SELECT partition_key, row_key, value, WRITETIME(value) FROM {}", self.table());
         let result = self.session.query_unpaged(text, ()).await.unwrap().into_rows_result().unwrap();
         let rows = result.rows::<(Vec<u8>, Vec<u8>, Vec<u8>, i64)>().unwrap();
         rows.map(|row| row.unwrap()).map(|(one, other, value, time)| ((one, other), (value, time))).collect()
@@ -61,14 +66,14 @@ impl Store {
 
     /// Empties the table without leaving a trace that would hide what is written late.
     async fn forget_views(&self) {
-        self.session.query_unpaged(format!("TRUNCATE {}.views_g1", self.keyspace), ()).await.unwrap();
+        self.session.query_unpaged(format!("TRUNCATE {}", self.table()), ()).await.unwrap();
     }
 
     /// Writes rows as they were written before; what is there and newer stays.
     async fn put_back(&self, views: &Views) {
         let text = format!(
-            "INSERT INTO {}.views_g1 (partition_key, row_key, value) VALUES (?, ?, ?) USING TIMESTAMP ?",
-            self.keyspace
+            "INSERT INTO {} (partition_key, row_key, value) VALUES (?, ?, ?) USING TIMESTAMP ?",
+            self.table()
         );
         for ((one, other), (value, time)) in views {
             self.session.query_unpaged(text.as_str(), (one, other, value, time)).await.unwrap();
