@@ -30,7 +30,11 @@ mod steps;
 #[cfg(feature = "cql-tls")]
 mod tls;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -66,6 +70,10 @@ use crate::{
 /// So often is a row read again whose chunks another writer is replacing. Each time a newer version was there,
 /// so it takes a writer of large values that is faster than this reader, that many times.
 const CELL_READS_MAX: usize = 8;
+/// How long a store that took the connection may be too busy to answer the questions with which it is opened.
+const OPEN_MAX: Duration = Duration::from_secs(30);
+/// Before they are asked again.
+const OPEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Bounds of a store in a cluster.
 #[derive(Debug, Clone)]
@@ -122,13 +130,27 @@ impl CqlStore {
         Self::on(Arc::clone(&self.base.session), &self.base.address, settings).await
     }
 
+    async fn look(session: &Session, address: &CqlAddress, generation: u32) -> Result<Statements, OpenError> {
+        steps::check(session, address, generation).await?;
+        Statements::prepare(session, address, generation).await
+    }
+
     async fn on(
         session: Arc<Session>,
         address: &CqlAddress,
         settings: CqlStoreSettings,
     ) -> Result<Self, OpenError> {
-        steps::check(&session, address, settings.generation).await?;
-        let statements = Statements::prepare(&session, address, settings.generation).await?;
+        let started = Instant::now();
+        let statements = loop {
+            match Self::look(&session, address, settings.generation).await {
+                // There is a connection, so somebody is there, and only busy.
+                Err(OpenError::Unreachable { cause, .. }) if started.elapsed() < OPEN_MAX => {
+                    tracing::warn!(cause, "the store does not answer yet; asking again");
+                    tokio::time::sleep(OPEN_PAUSE).await;
+                }
+                looked => break looked?,
+            }
+        };
         let base = Base {
             session,
             statements,

@@ -17,14 +17,12 @@ use scylla::{
 use super::{
     CqlAddress, CqlStore, CqlStoreSettings, OpenError, epoch, retire,
     retry::Kind,
-    session,
+    session::{self, SCHEMA_ATTEMPT_MAX},
     steps::{self, Applied as Ledger, Step},
 };
 
 /// More copies than this cost more than they protect; who wants them says so.
 const REPLICATION_MAX_UNASKED: usize = 3;
-/// Changes of the schema are slow, and slower where several wait for one another.
-const CHANGE_MAX: Duration = Duration::from_secs(60);
 /// Before one is tried again; a server that was busy is not asked more often.
 const CHANGE_PAUSE: Duration = Duration::from_secs(1);
 /// The write time of the ledger's rows: all who write one write the same.
@@ -123,7 +121,7 @@ fn one_server(session: &Session, address: &CqlAddress) -> Result<ExecutionProfil
     Ok(ExecutionProfile::builder()
         .load_balancing_policy(target)
         .consistency(Consistency::LocalQuorum)
-        .request_timeout(Some(CHANGE_MAX))
+        .request_timeout(Some(SCHEMA_ATTEMPT_MAX))
         .build())
 }
 
@@ -160,7 +158,7 @@ impl Schema<'_> {
             match self.session.query_unpaged(statement.clone(), ()).await {
                 Ok(_) => return Ok(()),
                 // One of two dozen that meets a busy moment of the server must not end all of them.
-                Err(error) if Kind::of(&error) == Kind::Passing && started.elapsed() < CHANGE_MAX => {
+                Err(error) if Kind::of(&error) == Kind::Passing && started.elapsed() < SCHEMA_ATTEMPT_MAX => {
                     tracing::warn!(%error, "the store did not change its schema; trying again");
                     tokio::time::sleep(CHANGE_PAUSE).await;
                 }

@@ -15,6 +15,8 @@ use super::{address::CqlAddress, open_error::OpenError};
 
 /// An attempt that takes longer has met a server that hangs: the next one may go to another.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+/// Changes of the schema are slow, and slower where several wait for one another.
+pub(super) const SCHEMA_ATTEMPT_MAX: Duration = Duration::from_secs(60);
 /// A server that does not take a connection in this time is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// A connection over which nothing comes is tried so often, and given up when it says nothing for as long:
@@ -46,13 +48,13 @@ impl TimestampGenerator for LosingTimestamps {
 /// [`OpenError::Unreachable`] when no server answers, [`OpenError::Tls`] when a file for TLS cannot be used.
 pub async fn connect(address: &CqlAddress) -> Result<Session, OpenError> {
     let balancing = balancing(address);
-    let builder = builder(address, balancing)?.timestamp_generator(Arc::new(LosingTimestamps));
+    let builder = builder(address, balancing, ATTEMPT_MAX)?.timestamp_generator(Arc::new(LosingTimestamps));
     builder.build().await.map_err(|error| OpenError::unreachable(address, &error))
 }
 
 /// A session that only changes the schema. It leaves times to the servers, which date the schema by them.
 pub(super) async fn connect_for_schema(address: &CqlAddress) -> Result<Session, OpenError> {
-    let builder = builder(address, balancing(address))?
+    let builder = builder(address, balancing(address), SCHEMA_ATTEMPT_MAX)?
         .schema_agreement_interval(AGREEMENT_EVERY)
         // Nothing is routed by what it would read after each of two dozen changes.
         .refresh_metadata_on_auto_schema_agreement(false);
@@ -70,10 +72,11 @@ fn balancing(address: &CqlAddress) -> Arc<dyn LoadBalancingPolicy> {
 fn builder(
     address: &CqlAddress,
     balancing: Arc<dyn LoadBalancingPolicy>,
+    attempt_max: Duration,
 ) -> Result<SessionBuilder, OpenError> {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
-        .request_timeout(Some(ATTEMPT_MAX))
+        .request_timeout(Some(attempt_max))
         .load_balancing_policy(balancing)
         .build();
     let builder = SessionBuilder::new()
