@@ -147,6 +147,9 @@ impl Place {
 
     /// Makes topics and tables.
     pub(crate) async fn migrate(&self, setup: &Setup) -> String {
-        setup.run_within(MIGRATE_MAX, &["migrate", "--partitions", PARTITIONS]).await.done()
+        // Said, not counted by the command: a node that does not know of all others yet would count too few.
+        let copies = self.cassandra().addresses().len().to_string();
+        let said = ["migrate", "--partitions", PARTITIONS, "--replication", &copies];
+        setup.run_within(MIGRATE_MAX, &said).await.done()
     }
 }

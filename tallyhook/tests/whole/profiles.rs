@@ -202,6 +202,8 @@ async fn two_hundred_profiles_and_more_are_one_request() {
             urls.push(hub(&login));
         }
     });
+    // One of them is told of later than a first reader waits, on however fast a machine.
+    forge.fake.faults().on_requests("/users/member-0", RequestFault::Slow(seconds(5)), Some(1));
     let service = with_bitbucket(Setup::of(folder.path(), &forge), &bitbucket).serve().await;
     service.ready().await;
     let reader = service.reader();
