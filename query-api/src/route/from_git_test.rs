@@ -65,7 +65,7 @@ fn page(profiles: &str, answer: Option<(u16, String)>) -> String {
          <h1>Merged profiles</h1>\n<form method=\"get\" action=\"/from-git/test\">\n\
          <p><label for=\"profiles\">One profile per line, such as https://github.com/NAME or \
          https://bitbucket.org/NAME:</label></p>\n<p><textarea id=\"profiles\" name=\"profiles\" rows=\"8\" \
-         cols=\"60\" required>\n",
+         cols=\"38\" required>\n",
     );
     escape(profiles, &mut page);
     page.push_str("</textarea></p>\n<p><button type=\"submit\">Show</button></p>\n</form>\n");

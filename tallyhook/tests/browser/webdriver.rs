@@ -70,8 +70,9 @@ impl Browser {
             &format!("--window-size={width},{height}"),
         ];
         let off = json!({"profile.managed_default_content_settings.javascript": 2});
+        // Without touch: the driver's taps wait for JavaScript.
         let options = json!({"args": arguments, "prefs": off, "mobileEmulation": {
-            "deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0}
+            "deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0, "touch": false, "mobile": false}
         }});
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options
