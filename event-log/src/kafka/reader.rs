@@ -26,6 +26,8 @@ use crate::{
 
 /// How long the brokers may take to tell the bounds; a leader change takes a few seconds.
 const BOUNDS_WAIT_MAX: Duration = Duration::from_secs(8);
+/// A question about offsets is asked so many times within its patience, of leaders that are looked up anew.
+const ATTEMPTS: u32 = 3;
 /// How long one read may take; a record of 25 MiB takes well under a second.
 const READ_WAIT_MAX: Duration = Duration::from_secs(15);
 /// How long one look for the next message takes at most, so that a deadline is noticed.
@@ -60,7 +62,7 @@ impl Reader {
             for partition in 0..self.partitions {
                 list.add_partition_offset(&self.topic, index(partition), offset)?;
             }
-            self.offsets(list, BOUNDS_WAIT_MAX)
+            self.offsets(&list, BOUNDS_WAIT_MAX)
         };
         let starts = all(Offset::Beginning).map_err(|error| retry(&error))?;
         let ends = all(Offset::End).map_err(|error| retry(&error))?;
@@ -69,7 +71,20 @@ impl Reader {
     }
 
     /// Where the first or the next record of each listed partition is, in partition order.
-    fn offsets(&self, list: TopicPartitionList, patience: Duration) -> Result<Vec<u64>, KafkaError> {
+    fn offsets(&self, list: &TopicPartitionList, patience: Duration) -> Result<Vec<u64>, KafkaError> {
+        let patience = patience / ATTEMPTS;
+        for _ in 1..ATTEMPTS {
+            if let Ok(offsets) = self.ask_offsets(list.clone(), patience) {
+                return Ok(offsets);
+            }
+            // Whoever only asks this keeps its leaders for minutes, and waits for a broker that is away; another
+            // leads in its place within seconds.
+            let _ = self.consumer.fetch_metadata(Some(&self.topic), patience);
+        }
+        self.ask_offsets(list.clone(), patience)
+    }
+
+    fn ask_offsets(&self, list: TopicPartitionList, patience: Duration) -> Result<Vec<u64>, KafkaError> {
         // The protocol asks for a start or an end as for a time before or after all others.
         let found = self.consumer.offsets_for_times(list, patience)?;
         let mut offsets: Vec<(i32, u64)> = Vec::new();
@@ -91,7 +106,7 @@ impl Reader {
         let bound = |offset| {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&self.topic, index(from.partition.0), offset)?;
-            Ok(self.offsets(list, BOUNDS_WAIT_MAX)?.into_iter().next().unwrap_or(0))
+            Ok(self.offsets(&list, BOUNDS_WAIT_MAX)?.into_iter().next().unwrap_or(0))
         };
         let end = bound(Offset::End).map_err(|error| retry(&error))?;
         if from.offset >= end {
