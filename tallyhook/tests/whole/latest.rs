@@ -1,6 +1,6 @@
 //! S4, the newest public repositories, through the running process against a fake GitHub.
 
-use std::io::Read as _;
+use std::{io::Read as _, time::Instant};
 
 use axum::http::Method;
 use fake_github::{HookTarget, NewHook, RepoId};
@@ -267,6 +267,9 @@ async fn the_budget_of_the_accounts_is_left_alone() {
     const LIMIT: u64 = 400;
     let scene = Scene::with(120, LIMIT).await;
     const SHARE: usize = 100;
+    /// So many are asked at the same time, so that the last ones may come in any order.
+    const AT_ONCE: usize = 8;
+    let started = Instant::now();
     let service = scene.setup.serve().await;
     let reader = service.reader();
     let asked = || scene.asked(|path| path.starts_with("/repo"));
@@ -280,10 +283,15 @@ async fn the_budget_of_the_accounts_is_left_alone() {
     for _ in 0..3 {
         scene.forge.next_second().await;
     }
-    assert!((SHARE - 5..SHARE + 5).contains(&asked()), "{} requests", asked());
+    // Half of the hour's requests come back within the hour.
+    let refilled = usize::try_from(started.elapsed().as_secs() * (LIMIT / 2) / 3600).unwrap();
+    assert!((SHARE - 5..SHARE + refilled + 5).contains(&asked()), "{} requests", asked());
     let answer = reader.get("/repos").await.ok();
     assert!(!answer.is_complete() && !ids(&answer).is_empty());
     let newest: Vec<u64> = scene.newest().iter().map(|id| id.0).collect();
-    assert_eq!(ids(&answer)[..], newest[..ids(&answer).len()], "the newest come first");
+    let shown = ids(&answer);
+    let sure = shown.len().saturating_sub(AT_ONCE);
+    assert!(sure > SHARE / 2, "{} are shown", shown.len());
+    assert_eq!(shown[..sure], newest[..sure], "the newest come first");
     service.terminate().await.done();
 }
