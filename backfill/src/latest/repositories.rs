@@ -1,5 +1,7 @@
 //! What each of the newest public repositories says of itself, and its languages.
 
+use std::pin::pin;
+
 use domain::{
     Millis, RepoId,
     entity::latest::{Copy, Latest, SHOWN_MAX},
@@ -103,21 +105,11 @@ impl Asker {
             let mut learnt = self.begin_learning();
             let moment = learnt.moment.clone();
             let asks = group.iter().cloned().map(|question| self.languages_of(question, moment.clone()));
-            let mut answers = stream::iter(asks).buffer_unordered(AT_ONCE);
-            let mut pause = None;
-            while let Some(answer) = answers.next().await {
-                match answer {
-                    Ok((languages, date)) => {
-                        learnt.dated(date);
-                        learnt.reading.languages.extend(languages);
-                    }
-                    Err(error) => {
-                        pause = Some(error);
-                        break;
-                    }
-                }
-            }
-            drop(answers);
+            let pause = gather(asks, |(languages, date)| {
+                learnt.dated(date);
+                learnt.reading.languages.extend(languages);
+            });
+            let pause = pause.await;
             self.keep(learnt, pause).await?;
         }
         Ok(())
@@ -128,26 +120,16 @@ impl Asker {
             let mut learnt = self.begin_learning();
             let moment = learnt.moment.clone();
             let asks = group.iter().cloned().map(|question| self.ask_one(question, moment.clone()));
-            let mut answers = stream::iter(asks).buffer_unordered(AT_ONCE);
-            let mut pause = None;
-            while let Some(answer) = answers.next().await {
-                match answer {
-                    Ok((id, heard, date)) => {
-                        learnt.dated(date);
-                        match heard {
-                            Heard::Told(told) => learnt.reading.told.push(*told),
-                            Heard::Unchanged => learnt.reading.unchanged.push(id),
-                            Heard::Gone => learnt.reading.gone.push(id),
-                            Heard::Nothing => {}
-                        }
-                    }
-                    Err(error) => {
-                        pause = Some(error);
-                        break;
-                    }
+            let pause = gather(asks, |(id, heard, date)| {
+                learnt.dated(date);
+                match heard {
+                    Heard::Told(told) => learnt.reading.told.push(*told),
+                    Heard::Unchanged => learnt.reading.unchanged.push(id),
+                    Heard::Gone => learnt.reading.gone.push(id),
+                    Heard::Nothing => {}
                 }
-            }
-            drop(answers);
+            });
+            let pause = pause.await;
             self.keep(learnt, pause).await?;
         }
         Ok(())
@@ -212,4 +194,19 @@ impl Asker {
         };
         Ok((Some(LatestLanguages { repo: question.id, bytes }), date))
     }
+}
+
+/// Asks some at a time and hands each answer over as it comes, until one fails; why that was.
+async fn gather<T, F: Future<Output = Result<T, Pause>>>(
+    asks: impl Iterator<Item = F>,
+    mut take: impl FnMut(T),
+) -> Option<Pause> {
+    let mut answers = pin!(stream::iter(asks).buffer_unordered(AT_ONCE));
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(answer) => take(answer),
+            Err(pause) => return Some(pause),
+        }
+    }
+    None
 }
