@@ -220,7 +220,10 @@ fn a_refused_file_waits_for_a_person() {
     let attempt = sender.step(SendingStep::Began { after: 0 });
     sender.step(SendingStep::Dropped);
     assert_eq!(sender.attempt(), attempt, "what may be on its way is not given up");
-    sender.step(SendingStep::Refused { attempt, reason: "400".into() });
+    sender.step(SendingStep::Refused { attempt: Version::NONE, reason: "unreadable".into() });
+    assert_eq!(sender.attempt(), attempt, "nor is it refused unread");
+    sender.step(SendingStep::NotSent { attempt, not_before: Millis(0) });
+    sender.step(SendingStep::Refused { attempt: Version::NONE, reason: "unreadable".into() });
     sender.step(SendingStep::Dropped);
     assert_eq!(sender.sending(), &Sending::Dropped);
 }

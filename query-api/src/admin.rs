@@ -74,7 +74,7 @@ async fn guard(State(window): State<Shared>, request: Request, next: Next) -> Re
 
 impl Window {
     /// Appends records and waits until their rows are written.
-    async fn command(&self, records: Vec<Record>) -> Result<Vec<Position>, Problem> {
+    pub(crate) async fn command(&self, records: Vec<Record>) -> Result<Vec<Position>, Problem> {
         let deadline = Instant::now() + self.settings.command_wait;
         let positions = self.commands.append(records, deadline).await?;
         let versions = self.commands.versions(&positions);

@@ -203,6 +203,8 @@ fn listen(
             bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
             latest_poll: latest_poll(settings),
+            gist_poll: settings.gist_poll,
+            gists_since: settings.gists_since,
             ..BackfillSettings::default()
         },
         partitions: progress.current(),

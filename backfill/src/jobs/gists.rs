@@ -8,7 +8,7 @@ use domain::{
     entity::gists::Gists,
     event::{GistFacts, GistUserFound, GistsReading, GistsWantedBy},
 };
-use github::client::{Answer, GistsPage};
+use github::client::{Answer, GistsPage, ListedGist};
 
 use crate::{
     ask::{Asker, JobError, Moment, Told, now},
@@ -96,7 +96,7 @@ impl GistPolls {
 
 /// A list of gists, read to its end.
 struct Listed {
-    gists: Vec<GistFacts>,
+    gists: Vec<ListedGist>,
     date: Second,
     /// Of a list of one page.
     etag: Option<String>,
@@ -158,7 +158,15 @@ impl Asker {
             self.rows().etag(stream, ETAG, None, Version::NONE).await?
         };
         match self.list_gists(&login, since, etag.as_ref(), &moment).await? {
-            Polled::Listed(listed) => self.tell_gists(account, &known, listed, is_whole, &moment).await,
+            Polled::Listed(listed) => {
+                let is_anothers = |gist: &ListedGist| gist.owner.is_some_and(|owner| owner != account);
+                if listed.gists.iter().any(is_anothers) {
+                    // Somebody else has the login by now.
+                    self.ask_profile(account).await?;
+                    return Ok(Ended::Failed);
+                }
+                self.tell_gists(account, &known, listed, is_whole, &moment).await
+            }
             Polled::Unchanged(date) => {
                 let next_ms = self.gists.next(account, known.newest, moment.ms);
                 self.tell_poll(account, GistsReading { next_ms, ..GistsReading::default() }, date, &moment)
@@ -183,7 +191,7 @@ impl Asker {
         etag: Option<&String>,
         moment: &Moment,
     ) -> Result<Polled, JobError> {
-        let mut gists: Vec<GistFacts> = Vec::new();
+        let mut gists: Vec<ListedGist> = Vec::new();
         let mut seen = HashSet::new();
         let mut date: Option<Second> = None;
         let mut next: Option<String> = None;
@@ -203,7 +211,8 @@ impl Asker {
             date = Some(earliest);
             next = fresh.links.next().map(str::to_owned);
             let before = gists.len();
-            gists.extend(fresh.body.into_iter().filter(|gist| seen.insert(gist.id.clone())));
+            let listed = fresh.body.into_iter().filter(|gist| seen.insert(gist.facts.id.clone()));
+            gists.extend(listed);
             if next.is_none() {
                 // The `ETag` of a page says nothing about others.
                 let etag = fresh.etag.filter(|_| page == 0);
@@ -225,7 +234,8 @@ impl Asker {
         moment: &Moment,
     ) -> Result<Ended, JobError> {
         let stream = StreamKey::Account(account);
-        let Listed { mut gists, date, etag } = listed;
+        let Listed { gists, date, etag } = listed;
+        let mut gists: Vec<GistFacts> = gists.into_iter().map(|gist| gist.facts).collect();
         let newest = gists.iter().map(|gist| gist.updated_at).max();
         let next_ms = self.gists.next(account, known.newest.max(newest), moment.ms);
         gists.retain(|gist| self.gists.is_wanted(gist));

@@ -312,6 +312,10 @@ impl Item {
             (Sending::Attempted { at, .. }, SendingStep::Refused { attempt, reason }) if at == attempt => {
                 Sending::Refused { reason: reason.clone(), at_ms: now }
             }
+            // What cannot be read is never tried.
+            (Sending::Waiting { .. }, SendingStep::Refused { attempt: Version::NONE, reason }) => {
+                Sending::Refused { reason: reason.clone(), at_ms: now }
+            }
             (Sending::Refused { .. }, SendingStep::Retried) => {
                 Sending::Waiting { attempts: 0, not_before: Millis(0) }
             }

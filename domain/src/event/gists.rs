@@ -114,7 +114,7 @@ pub enum SendingStep {
     },
     /// It will never be taken as it is.
     Refused {
-        /// The attempt.
+        /// The attempt; [`Version::NONE`]: its text could not be read, so that there was none.
         attempt: Version,
         /// Why, in a sentence.
         reason: String,

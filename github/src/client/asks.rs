@@ -12,7 +12,7 @@ mod pulls;
 mod repositories;
 mod repository;
 
-pub use gists::GistsPage;
+pub use gists::{GistsPage, ListedGist};
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};
 pub use latest::{PublicPage, ToldRepository};
 pub use pull_count::PullCount;

@@ -1,7 +1,7 @@
 //! A gist as a list shows it: its files without their texts.
 
 use domain::{
-    Second, Text,
+    AccountId, Second, Text,
     event::{GistFacts, GistFile},
 };
 use serde::{Deserialize, de::MapAccess};
@@ -57,6 +57,11 @@ impl Gist<'_> {
     /// Whether everybody may see it.
     pub(crate) fn is_public(&self) -> bool {
         self.public.get().unwrap_or(true)
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Option<AccountId> {
+        self.owner.value()?.id.get().map(AccountId::github)
     }
 
     /// What is kept of it; `None` without an id, an owner and the time of its last change.

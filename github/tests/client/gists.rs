@@ -1,6 +1,6 @@
 //! The gists of a user.
 
-use domain::Second;
+use domain::{AccountId, Second};
 use github::client::{Answer, AskError, GistsPage};
 use serde_json::json;
 
@@ -36,6 +36,8 @@ async fn a_page_tells_public_gists_with_their_files() {
     let page = GistsPage::First { login: "octocat", since: Some(Second(1_308_569_654)) };
     let first = fresh(github.client.gists(page, &anew()).await);
     let [gist] = first.body.as_slice() else { panic!("{:?}", first.body) };
+    assert_eq!(gist.owner, Some(AccountId::github(3)));
+    let gist = &gist.facts;
     assert_eq!((gist.id.as_str(), gist.owner.as_str()), ("aa5a315d61ae9438b18d", "octocat"));
     assert_eq!((gist.description.as_ref(), gist.updated_at), (None, Second(1_308_569_655)));
     let files: Vec<(&str, Option<&str>, Option<u64>)> =

@@ -1,6 +1,6 @@
 //! `GET /users/{login}/gists`: the public gists of a user, by pages of 100.
 
-use domain::{Second, event::GistFacts};
+use domain::{AccountId, Second, event::GistFacts};
 
 use crate::{
     client::{Answer, AskError, Asking, Client, path::Path},
@@ -21,6 +21,15 @@ pub enum GistsPage<'a> {
     Next(&'a str),
 }
 
+/// A gist of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGist {
+    /// Whose it is; `None` where the list does not say.
+    pub owner: Option<AccountId>,
+    /// What is kept of it.
+    pub facts: GistFacts,
+}
+
 impl Client {
     /// Asks for a page of a user's public gists; `links.next()` leads to the next one. A list in which one gist
     /// cannot be read is asked for again: leaving it out would say that it is gone.
@@ -28,7 +37,7 @@ impl Client {
         &self,
         page: GistsPage<'_>,
         asking: &Asking<'_>,
-    ) -> Result<Answer<Vec<GistFacts>>, AskError> {
+    ) -> Result<Answer<Vec<ListedGist>>, AskError> {
         let endpoint = "GET /users/{login}/gists";
         let answer = match page {
             GistsPage::First { login, since } => {
@@ -43,7 +52,8 @@ impl Client {
         };
         answer.read(endpoint, |fresh| {
             let gists = read_array::<Gist<'_>>(&fresh.body)?;
-            gists.iter().filter(|gist| gist.is_public()).map(Gist::facts).collect()
+            let public = gists.iter().filter(|gist| gist.is_public());
+            public.map(|gist| Some(ListedGist { owner: gist.owner(), facts: gist.facts()? })).collect()
         })
     }
 }
