@@ -158,7 +158,7 @@ impl Window {
         Ok(New { files, visit })
     }
 
-    async fn gist_users(&self) -> Result<GistUsers, Problem> {
+    pub(crate) async fn gist_users(&self) -> Result<GistUsers, Problem> {
         let key = RowKey::Entity(StreamKey::Service, EntityKey::GistUsers);
         let row = self.store.get(&key).await?;
         let users = row.map(|row| GistUsers::decode(&row.value)).transpose();

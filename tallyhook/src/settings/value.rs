@@ -39,6 +39,10 @@ pub(super) fn url(text: &str) -> Parsed<String> {
     }
 }
 
+pub(super) fn url_or_none(text: &str) -> Parsed<Option<String>> {
+    if text.trim().is_empty() { Ok(None) } else { url(text).map(Some) }
+}
+
 pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() { invalid("a path cannot be empty") } else { Ok(PathBuf::from(text)) }
 }
