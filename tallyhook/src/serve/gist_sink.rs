@@ -63,7 +63,9 @@ fn raw_addresses(github_api_url: &str) -> Vec<String> {
     }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let scheme = url.scheme();
-    vec![format!("{scheme}://{host}{port}"), format!("{scheme}://gist.{host}{port}")]
+    let mut addresses = vec![format!("{scheme}://{host}{port}")];
+    addresses.extend(url.domain().map(|domain| format!("{scheme}://gist.{domain}{port}")));
+    addresses
 }
 
 #[cfg(test)]
@@ -75,5 +77,6 @@ mod tests {
         assert_eq!(raw_addresses("https://api.github.com"), ["https://gist.githubusercontent.com"]);
         let own = raw_addresses("https://ghe.example:8443/api/v3");
         assert_eq!(own, ["https://ghe.example:8443", "https://gist.ghe.example:8443"]);
+        assert_eq!(raw_addresses("http://127.0.0.1:80"), ["http://127.0.0.1"]);
     }
 }
