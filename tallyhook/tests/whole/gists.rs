@@ -124,8 +124,11 @@ async fn new_gists_are_shown_once_and_sent_once_also_across_a_crash() {
 
     scene.gist(&[("d.txt", "d")]);
     let (_service, reader) = served(&scene).await;
-    let shown = next_new(&reader, "ada").await;
-    // A crash may show again what the visit before it showed, and nothing else.
+    let mut shown = Vec::new();
+    while !shown.iter().any(|name| name == "d.txt") {
+        shown.extend(next_new(&reader, "ada").await);
+    }
+    // A crash may show again what the visit before it showed, once, and nothing else.
     assert!(shown == ["d.txt"] || shown == ["c.txt", "d.txt"], "{shown:?}");
     scene.until_sent(&[("a.rs", "fn main() {}\n"), ("b.txt", "b"), ("c.txt", "c"), ("d.txt", "d")]).await;
     assert_eq!(visit(&reader, "nobody").await, [""; 0]);
