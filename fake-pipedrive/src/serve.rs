@@ -54,16 +54,16 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> io::Result<Answer
         let text = shared.lock().texts.get(name).cloned();
         return Ok(match text {
             Some(text) => Response::new(Full::from(text)),
-            None => status(StatusCode::NOT_FOUND, json!({"message": "no such text"})),
+            None => status(StatusCode::NOT_FOUND, &json!({"message": "no such text"})),
         });
     }
     if path != ACTIVITIES {
-        return Ok(status(StatusCode::NOT_FOUND, json!({"success": false, "error": "unknown path"})));
+        return Ok(status(StatusCode::NOT_FOUND, &json!({"success": false, "error": "unknown path"})));
     }
     if parts.headers.get("x-api-token").is_none_or(|token| token != TOKEN) {
         return Ok(status(
             StatusCode::UNAUTHORIZED,
-            json!({"success": false, "error": "unauthorized access"}),
+            &json!({"success": false, "error": "unauthorized access"}),
         ));
     }
     let fault = {
@@ -73,10 +73,10 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> io::Result<Answer
     match fault {
         Fault::Status(code) => {
             let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return Ok(status(code, json!({"success": false, "error": "as told"})));
+            return Ok(status(code, &json!({"success": false, "error": "as told"})));
         }
         Fault::Limited(after) => {
-            let mut limited = status(StatusCode::TOO_MANY_REQUESTS, json!({"success": false}));
+            let mut limited = status(StatusCode::TOO_MANY_REQUESTS, &json!({"success": false}));
             if let Some(after) = after {
                 limited.headers_mut().insert(header::RETRY_AFTER, after.into());
             }
@@ -88,7 +88,7 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> io::Result<Answer
     let answer = match parts.method {
         Method::POST => make(&shared, &body),
         Method::GET => list(&shared, parts.uri.query().unwrap_or_default()),
-        _ => status(StatusCode::METHOD_NOT_ALLOWED, json!({"success": false})),
+        _ => status(StatusCode::METHOD_NOT_ALLOWED, &json!({"success": false})),
     };
     match fault {
         Fault::ClosedAfter => Err(io::ErrorKind::ConnectionReset.into()),
@@ -96,14 +96,14 @@ async fn answer(shared: Shared, request: Request<Incoming>) -> io::Result<Answer
             tokio::time::sleep(late).await;
             Ok(answer)
         }
-        Fault::Nonsense => Ok(status(answer.status(), json!([{"nonsense": null}]))),
+        Fault::Nonsense => Ok(status(answer.status(), &json!([{"nonsense": null}]))),
         _ => Ok(answer),
     }
 }
 
 /// API v2 takes what it knows, each of its type, and nothing else.
 fn make(shared: &Shared, body: &[u8]) -> Answer {
-    let refused = |why: String| status(StatusCode::BAD_REQUEST, json!({"success": false, "error": why}));
+    let refused = |why: String| status(StatusCode::BAD_REQUEST, &json!({"success": false, "error": why}));
     let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(body) else {
         return refused("not a JSON object".to_owned());
     };
@@ -122,7 +122,7 @@ fn make(shared: &Shared, body: &[u8]) -> Answer {
     state.activities.push(Activity { id, fields: fields.clone(), made_s: now_s() });
     let mut data = fields;
     data.insert("id".to_owned(), id.into());
-    status(StatusCode::CREATED, json!({"success": true, "data": data}))
+    status(StatusCode::CREATED, &json!({"success": true, "data": data}))
 }
 
 fn list(shared: &Shared, query: &str) -> Answer {
@@ -130,7 +130,7 @@ fn list(shared: &Shared, query: &str) -> Answer {
     let get = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
     let since = match get("updated_since").map(str::parse::<jiff::Timestamp>) {
         Some(Ok(since)) => since.as_second(),
-        Some(Err(_)) => return status(StatusCode::BAD_REQUEST, json!({"success": false})),
+        Some(Err(_)) => return status(StatusCode::BAD_REQUEST, &json!({"success": false})),
         None => 0,
     };
     let from: usize = get("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
@@ -148,10 +148,10 @@ fn list(shared: &Shared, query: &str) -> Answer {
         .collect();
     let page: Vec<Value> = found.iter().skip(from).take(size).cloned().collect();
     let next = (from + size < found.len()).then(|| (from + size).to_string());
-    status(StatusCode::OK, json!({"success": true, "data": page, "additional_data": {"next_cursor": next}}))
+    status(StatusCode::OK, &json!({"success": true, "data": page, "additional_data": {"next_cursor": next}}))
 }
 
-fn status(status: StatusCode, body: Value) -> Answer {
+fn status(status: StatusCode, body: &Value) -> Answer {
     let mut answer = Response::new(Full::from(body.to_string()));
     *answer.status_mut() = status;
     let json = http::HeaderValue::from_static("application/json");

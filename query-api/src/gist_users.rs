@@ -80,7 +80,7 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// The answer was written.
-    pub(crate) fn is_shown(self) {
+    pub(crate) fn shown(self) {
         self.window.visits.note(&self.login, self.seen);
         // A runtime that is ending takes no more tasks: then the files are shown once more.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -126,14 +126,14 @@ impl Window {
         let Some(id) = id_of(id) else {
             return Err(Problem::bad_request("The id is no whole number from 0 to 9007199254740991."));
         };
-        if let Some(user) = known(self.gist_users().await?, login, id)? {
+        if let Some(user) = known(&self.gist_users().await?, login, id)? {
             return Ok(user);
         }
         let event = Event::GistUserAdded { login: login.into(), id };
         let record = self.commands.record(StreamKey::Service, format!("user {login}"), vec![event]);
         self.command(vec![record]).await?;
         // Of several who wanted the login, or the id, at once, the first in the log has it.
-        known(self.gist_users().await?, login, id)?.ok_or_else(Problem::unconfirmed)
+        known(&self.gist_users().await?, login, id)?.ok_or_else(Problem::unconfirmed)
     }
 
     /// What is new to a user since the last visit.
@@ -181,7 +181,7 @@ impl Window {
 }
 
 /// The user that is this pair; refused if the login, or the id, belongs to another one.
-fn known(users: GistUsers, login: &str, id: u64) -> Result<Option<GistUser>, Problem> {
+fn known(users: &GistUsers, login: &str, id: u64) -> Result<Option<GistUser>, Problem> {
     let taken = |what: &'static str| Err(Problem::bad_request(what));
     match users.0.get(&*lower_case(login)) {
         Some(user) if user.id == id => Ok(Some(user.clone())),

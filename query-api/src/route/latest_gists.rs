@@ -5,7 +5,7 @@ use domain::view::gists::NewFile;
 use http::{HeaderValue, header};
 
 use crate::{
-    gist_users::{New, Visit},
+    gist_users::New,
     protocol::{
         path::Segments,
         problem::{Members, Problem},
@@ -35,7 +35,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let New { files, visit } = window.new_gists(&login).await?;
     let body = match visit {
-        Some(visit) => Body::from_stream(ShownBody::new(files.into(), move || Visit::is_shown(visit))),
+        Some(visit) => Body::from_stream(ShownBody::new(files.into(), move || visit.shown())),
         None => Body::from(files),
     };
     let mut response = Response::new(body);

@@ -2,7 +2,7 @@
 //! what was not.
 
 use axum::http::Method;
-use fake_github::{AccountId, FakeConfig, NewGist};
+use fake_github::{AccountId, FakeConfig, NewGist, faults::RequestFault};
 use fake_pipedrive::{FakePipedrive, Fault, TOKEN as PIPEDRIVE_TOKEN};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -158,6 +158,62 @@ async fn an_accounts_gists_are_shown_as_they_are_to_whoever_asks() {
     })
     .await;
     assert!(scene.sent().is_empty(), "nobody's are sent but users'");
+}
+
+#[tokio::test]
+async fn long_lists_are_read_to_their_end_and_quiet_ones_cost_nothing() {
+    let scene = Scene::new().await;
+    for number in 0..130 {
+        scene.gist(&[(&format!("{number:03}.txt"), "text")]);
+    }
+    let (_service, reader) = served(&scene).await;
+    post(&reader, "/users/ada/1").await;
+    let mut shown = next_new(&reader, "ada").await;
+    while shown.len() < 130 {
+        shown.extend(next_new(&reader, "ada").await);
+    }
+    shown.sort();
+    shown.dedup();
+    assert_eq!(shown.len(), 130);
+    let polls = || {
+        let all = scene.forge.fake.requests().into_iter();
+        all.filter(|request| request.path.ends_with("/gists")).collect::<Vec<_>>()
+    };
+    // The newest of them is asked for once more, and its answer known from then on.
+    until(WITHIN, "a poll that costs nothing", async || {
+        let polls = polls();
+        let free = polls.iter().find(|poll| poll.status == Some(304) && !poll.counted);
+        match free {
+            Some(poll) if poll.query.contains("since=") => Ok(()),
+            _ => Err(polls.last().cloned()),
+        }
+    })
+    .await;
+    let whole = polls().into_iter().filter(|poll| !poll.query.contains("since="));
+    assert_eq!(whole.count(), 2, "two pages, once");
+}
+
+#[tokio::test]
+async fn a_user_is_followed_through_a_rename_and_a_forge_that_fails() {
+    let scene = Scene::new().await;
+    scene.gist(&[("a.txt", "a")]);
+    let (_service, reader) = served(&scene).await;
+    post(&reader, "/users/ada/1").await;
+    assert_eq!(next_new(&reader, "ada").await, ["a.txt"]);
+    for fault in [RequestFault::ServerError(502), RequestFault::Truncate, RequestFault::Nonsense] {
+        scene.forge.fake.faults().on_requests("/gists", fault, Some(1));
+    }
+    scene.forge.fake.world(|world| world.rename_account(scene.ada, "lovelace").unwrap());
+    scene.gist(&[("b.txt", "b")]);
+    assert_eq!(next_new(&reader, "ada").await, ["b.txt"], "under the login with which it was added");
+    // Somebody else takes the old login: their gists are theirs.
+    scene.forge.fake.world(|world| {
+        let other = world.create_user("ada").unwrap();
+        world.create_gist(other, NewGist::public(&[("theirs.txt", "theirs")])).unwrap()
+    });
+    scene.gist(&[("c.txt", "c")]);
+    assert_eq!(next_new(&reader, "ada").await, ["c.txt"]);
+    scene.until_sent(&[("a.txt", "a"), ("b.txt", "b"), ("c.txt", "c")]).await;
 }
 
 #[tokio::test]
