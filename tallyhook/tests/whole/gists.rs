@@ -175,6 +175,12 @@ async fn long_lists_are_read_to_their_end_and_quiet_ones_cost_nothing() {
     shown.sort();
     shown.dedup();
     assert_eq!(shown.len(), 130);
+    // All of them are of about the same second, and so asked for again until one is newer by more than that.
+    for _ in 0..2 {
+        scene.forge.next_second().await;
+    }
+    scene.gist(&[("last.txt", "text")]);
+    assert_eq!(next_new(&reader, "ada").await, ["last.txt"]);
     let polls = || {
         let all = scene.forge.fake.requests().into_iter();
         all.filter(|request| request.path.ends_with("/gists")).collect::<Vec<_>>()
