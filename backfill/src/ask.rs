@@ -17,6 +17,7 @@ use view_store::{StoreError, ViewStore};
 
 use crate::{
     folded::{Folded, Snapshot},
+    jobs::GistPolls,
     latest::Allowance,
     rows::{Etag, ReadError, Rows},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Asker {
     pub(crate) sweeps: Mutex<HashMap<AccountId, Millis>>,
     /// What the newest public repositories may still cost.
     pub(crate) allowance: Mutex<Allowance>,
+    /// How gists are polled.
+    pub(crate) gists: GistPolls,
     pub(crate) shutdown: CancellationToken,
 }
 

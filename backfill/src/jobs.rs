@@ -3,6 +3,7 @@
 mod bitbucket;
 mod check;
 mod commits;
+mod gists;
 mod languages;
 mod login;
 mod profile;
@@ -16,6 +17,7 @@ use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Reposito
 use github::client::RepoPath;
 
 use self::bitbucket::Workspace;
+pub(crate) use self::gists::GistPolls;
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},
@@ -35,6 +37,7 @@ impl Asker {
         }
         match (task.stream, &task.what) {
             (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
+            (StreamKey::Service, What::Need(NeedKey::GistUser(login))) => self.ask_gist_user(login).await,
             (StreamKey::Service, What::Latest) => self.follow_latest().await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
@@ -52,6 +55,7 @@ impl Asker {
             NeedKey::Profile => self.ask_profile(account).await,
             NeedKey::Repositories => self.ask_repositories(account).await,
             NeedKey::Everything => self.check(account, Some(key)).await,
+            NeedKey::Gists => self.ask_gists(account).await,
             _ => Ok(Ended::Failed),
         }
     }

@@ -23,7 +23,7 @@ mod sweep;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use domain::Forge;
+use domain::{Forge, Second};
 use event_log::EventLog;
 use github::client::Client;
 use tokio::sync::watch;
@@ -49,6 +49,10 @@ pub struct BackfillSettings {
     pub reconcile: Option<Duration>,
     /// How often the newest public repositories are asked for; `None`: never.
     pub latest_poll: Option<Duration>,
+    /// How often the gists of an account whose gists are wanted are asked for; `None`: never.
+    pub gist_poll: Option<Duration>,
+    /// Gists that were made before this second are left out.
+    pub gists_since: Option<Second>,
     /// How long an account that is kept only because somebody read it is kept without a reader.
     pub unread_max: Duration,
 }
@@ -60,6 +64,8 @@ impl Default for BackfillSettings {
             bitbucket_concurrency: 8,
             reconcile: Some(Duration::from_secs(24 * 60 * 60)),
             latest_poll: Some(Duration::from_secs(60)),
+            gist_poll: Some(Duration::from_secs(15 * 60)),
+            gists_since: None,
             unread_max: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

@@ -3,7 +3,10 @@
 use domain::{
     AccountId, EntityKey, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
-    entity::{account::Account, latest::Latest, login::Login, pulls::PullBucket, repository::Repository},
+    entity::{
+        account::Account, gist_users::GistUsers, gists::Gists, latest::Latest, login::Login,
+        pulls::PullBucket, repository::Repository,
+    },
     need::Need,
     record,
     service::LatestFold,
@@ -88,6 +91,17 @@ impl Rows<'_> {
     pub(crate) async fn latest(self) -> Result<Latest, ReadError> {
         let row = self.0.get(&LatestFold::key()).await?;
         Ok(row.map(|row| Latest::decode(&row.value)).transpose()?.unwrap_or_default())
+    }
+
+    pub(crate) async fn gists(self, account: AccountId) -> Result<Gists, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Gists)).await?;
+        Ok(row.map(|row| Gists::decode(&row.value)).transpose()?.unwrap_or_default())
+    }
+
+    /// The users of S2.
+    pub(crate) async fn gist_users(self) -> Result<GistUsers, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Service, EntityKey::GistUsers)).await?;
+        Ok(row.map(|row| GistUsers::decode(&row.value)).transpose()?.unwrap_or_default())
     }
 
     pub(crate) async fn need(self, stream: StreamKey, key: &NeedKey) -> Result<Need, ReadError> {

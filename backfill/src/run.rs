@@ -30,6 +30,7 @@ use crate::{
     ask::{Asker, JobError, now},
     folded::Folded,
     held::Held,
+    jobs::GistPolls,
     latest::Poll,
     schedule::{Ended, Schedule, Task, What},
     sweep::{Due, Sweep},
@@ -76,6 +77,7 @@ impl Loop {
                 folded: Folded::default(),
                 sweeps: Mutex::new(HashMap::new()),
                 allowance: Mutex::default(),
+                gists: GistPolls::new(settings.gist_poll, settings.gists_since),
                 shutdown: CancellationToken::new(),
             }),
             follower,
@@ -280,7 +282,7 @@ impl Loop {
                 if forge_of(*stream, need) == self.forge && self.held.has(*stream, &*self.asker.log) =>
             {
                 if let Ok(state) = Need::decode(value) {
-                    self.schedule.note(*stream, need.clone(), &state, now());
+                    self.note_need(*stream, need, state);
                 }
             }
             RowKey::Directory(account)
@@ -298,6 +300,21 @@ impl Loop {
             }
             _ => {}
         }
+    }
+
+    fn note_need(&mut self, stream: StreamKey, need: &NeedKey, state: Need) {
+        let now_ms = now();
+        let state = match (need, state) {
+            // Another loop sends.
+            (NeedKey::Outbox, _) => return,
+            (NeedKey::Gists, _) if !self.asker.gists.are_on() => return,
+            (NeedKey::Gists, Need::Open { is_doubt, raised_at, not_before }) => {
+                let not_before = self.asker.gists.latest(not_before, now_ms);
+                Need::Open { is_doubt, raised_at, not_before }
+            }
+            (_, state) => state,
+        };
+        self.schedule.note(stream, need.clone(), &state, now_ms);
     }
 
     async fn scan_until_done(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {

@@ -35,14 +35,15 @@ impl What {
     /// The order within an account.
     fn class(&self) -> u8 {
         match self {
-            What::Need(NeedKey::Login(..)) => 0,
+            What::Need(NeedKey::Login(..) | NeedKey::GistUser(_)) => 0,
             What::Need(NeedKey::Profile) => 1,
-            What::Need(NeedKey::Repositories) => 2,
+            What::Need(NeedKey::Repositories | NeedKey::Gists) => 2,
             What::Need(NeedKey::Commits(_) | NeedKey::Pull(..)) => 3,
             What::Need(NeedKey::Pulls(_)) => 4,
             What::Need(NeedKey::Repository(_)) => 5,
             What::Need(NeedKey::Languages(_)) => 6,
-            What::Need(NeedKey::Everything) => 7,
+            // What is sent is not asked here.
+            What::Need(NeedKey::Everything | NeedKey::Outbox) => 7,
             What::Sweep => 8,
             What::Latest => 9,
         }

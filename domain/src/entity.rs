@@ -11,6 +11,8 @@ pub mod dated;
 pub mod door;
 pub mod doubt;
 pub mod gauge;
+pub mod gist_users;
+pub mod gists;
 pub mod languages;
 pub mod latest;
 pub mod login;

@@ -3,10 +3,14 @@
 //! `github::translate` makes events from deliveries, [`crate::snapshot`] from answers, [`crate::command`]
 //! from commands. Nothing here names a payload field or a row.
 
+mod gists;
 mod latest;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::gists::{
+    GistFacts, GistFile, GistUserFound, GistsReading, GistsWantedBy, SendingNote, SendingStep,
+};
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
 use crate::{
     commit::CommitId,
@@ -204,6 +208,10 @@ pub enum Event<'a> {
 
     /// What the forge said of its newest public repositories; `Service` stream.
     Latest(Box<LatestReading>),
+    /// What the forge said of the account's gists.
+    Gists(Box<GistsReading>),
+    /// Which account a user of S2 is; `Service` stream.
+    GistUserFound(GistUserFound),
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.
@@ -225,6 +233,24 @@ pub enum Event<'a> {
     CheckWanted,
     /// Our door opened; deliveries before this moment may have been refused. `Service` stream.
     DoorOpened,
+    /// The account's gists are to be kept.
+    GistsWanted(GistsWantedBy),
+    /// Somebody became a user of S2; `Service` stream.
+    GistUserAdded {
+        /// The login as it was given.
+        login: Text<'a>,
+        /// The id that it was given with.
+        id: u64,
+    },
+    /// A user of S2 was shown what is new; `Service` stream.
+    GistsVisited {
+        /// The user.
+        login: Text<'a>,
+        /// The version of the view that was shown.
+        seen: Version,
+    },
+    /// The sending of a file of the account's gists came a step further.
+    GistSending(SendingNote),
     /// A dead letter of this stream was given up, or its record appended again.
     DeadLetterEnded {
         /// The record's version.

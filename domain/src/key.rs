@@ -106,6 +106,12 @@ pub enum EntityKey {
     Door,
     /// The newest public repositories of a forge; `Service` stream only.
     Latest(Forge),
+    /// The account's gists.
+    Gists,
+    /// All users of S2; `Service` stream only.
+    GistUsers,
+    /// How far a user of S2 has seen, by lower-cased login; `Service` stream only.
+    GistVisit(String),
 }
 
 /// A set whose members have rows of their own.
@@ -130,6 +136,12 @@ pub enum ViewKey {
     Summary,
     /// S4's newest public repositories, as fragments; `Service` stream only.
     Latest(Forge),
+    /// `/v1/accounts/{login}/gists`.
+    Gists,
+    /// What S2 shows of the account's new gists.
+    NewGists,
+    /// S2's `/users`; `Service` stream only.
+    GistUsers,
 }
 
 /// Something that a forge must be asked, within a stream.
@@ -154,6 +166,12 @@ pub enum NeedKey {
     Pull(RepoId, u64),
     /// Bytes per language.
     Languages(RepoId),
+    /// Which account a user of S2 is, by lower-cased login; `Service` stream only.
+    GistUser(String),
+    /// The account's gists.
+    Gists,
+    /// Files of the account's gists that are to be sent; not a forge is asked, but the sink.
+    Outbox,
 }
 
 /// The address of a row.
@@ -269,7 +287,13 @@ impl NeedKey {
             | NeedKey::Pulls(repo)
             | NeedKey::Pull(repo, _)
             | NeedKey::Languages(repo) => Some(*repo),
-            NeedKey::Login(..) | NeedKey::Everything | NeedKey::Profile | NeedKey::Repositories => None,
+            NeedKey::Login(..)
+            | NeedKey::Everything
+            | NeedKey::Profile
+            | NeedKey::Repositories
+            | NeedKey::GistUser(_)
+            | NeedKey::Gists
+            | NeedKey::Outbox => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod cell;
 mod fold;
+mod gists;
 pub mod names;
 mod render;
 pub mod totals;
@@ -28,6 +29,7 @@ use crate::{
     key::{EntityKey, MemberSet, NeedKey, RowKey, ScanKey, ViewKey},
     ledger::{
         cell::{Cell, Stray},
+        gists::GistsCell,
         names::Names,
         totals::Totals,
     },
@@ -65,6 +67,7 @@ pub struct Ledger {
     directory: Option<Directory>,
     is_hidden_written: bool,
     aliases: Vec<Row>,
+    gists: GistsCell,
     /// Rough size of all cells in memory, in bytes.
     cells_weight: usize,
 }
@@ -144,6 +147,9 @@ impl Ledger {
                     let entries = PullBucket::decode(&row.value)?;
                     states.entry(parent).or_default().load(bucket, entries, row.version);
                 }
+                RowKey::Entity(_, EntityKey::Gists) => ledger.gists = GistsCell::load(&row)?,
+                // Written with the gists, and derived from them alone.
+                RowKey::Need(_, NeedKey::Gists | NeedKey::Outbox) => {}
                 RowKey::Need(_, key) => needs.push((key, Need::decode(&row.value)?)),
                 _ => {}
             }
@@ -193,13 +199,18 @@ impl Ledger {
             directory: None,
             is_hidden_written: false,
             aliases: Vec::new(),
+            gists: GistsCell::default(),
             cells_weight: 0,
         }
     }
 
     /// Folds the events of one record.
     pub fn evolve(&mut self, stamp: &Stamp, events: &[Event<'_>]) {
-        fold::Fold::new(self, stamp).run(events);
+        self.gists.evolve(stamp, events);
+        // An account is not touched by what is said of its gists alone.
+        if !events.iter().all(gists::is_of_gists) || events.is_empty() {
+            fold::Fold::new(self, stamp).run(events);
+        }
     }
 
     /// Notes that a record of the stream could not be folded: everything is to be asked again.
@@ -210,12 +221,12 @@ impl Ledger {
     /// The first record whose rows are not all given out yet; the log must not be committed past it.
     pub fn unwritten_since(&self) -> Option<Version> {
         let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
-        cells.chain(self.dirty.since).min()
+        cells.chain(self.dirty.since).chain(self.gists.since).min()
     }
 
     /// Whether anything is left to give out.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty_cells.is_empty() || self.dirty.since.is_some()
+        !self.dirty_cells.is_empty() || self.dirty.since.is_some() || self.gists.since.is_some()
     }
 
     /// Whether the account's own views are large, so that they are rendered less often.
@@ -227,7 +238,7 @@ impl Ledger {
     pub fn weight(&self) -> usize {
         /// An account without repositories, as measured.
         const BASE: usize = 2_000;
-        BASE + self.cells_weight
+        BASE + self.cells_weight + self.gists.weight()
     }
 
     /// The account.

@@ -1,6 +1,7 @@
 //! The `Service` stream: what belongs to no account. Its rows stand alone, so each is folded by itself; only the
 //! newest public repositories are one large thing, and are kept at hand while a batch is folded ([`LatestFold`]).
 
+mod gists;
 mod latest;
 
 pub use self::latest::LatestFold;
@@ -23,7 +24,7 @@ pub fn touched(event: &Event<'_>) -> Option<RowKey> {
             EntityKey::Login(*forge, login.to_lowercase())
         }
         Event::DoorOpened => EntityKey::Door,
-        _ => return None,
+        other => gists::touched(other)?,
     };
     Some(RowKey::Entity(StreamKey::Service, key))
 }
@@ -55,7 +56,7 @@ pub fn evolve(row: Option<&Row>, stamp: &Stamp, event: &Event<'_>) -> Result<Vec
             }
             Ok(vec![Row { key, version, value: door.encode().into() }])
         }
-        _ => Ok(Vec::new()),
+        _ => gists::evolve(row, stamp, event),
     }
 }
 

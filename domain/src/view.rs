@@ -6,6 +6,8 @@
 pub mod account;
 pub mod body;
 pub mod freshness;
+pub mod gist_users;
+pub mod gists;
 pub mod index;
 pub mod latest;
 pub mod payload;

@@ -17,6 +17,8 @@ use domain::{
         door::Door,
         doubt::Doubt,
         gauge::Gauge,
+        gist_users::{GistUser, GistUsers, GistVisit},
+        gists::{Gist, Gists, Item, Polled, Sending},
         languages::{Due, Languages},
         latest::{self, Copy, CopyAnswer, Latest, Moment, Said},
         login::{Found, Login},
@@ -24,10 +26,11 @@ use domain::{
         repository::{Facts, HtmlUrl, Repository},
         visibility::{Hidden, Visibility},
     },
-    event::{HiddenWhy, LatestFacts, LatestFeatures, PullState, TrackedBy},
+    event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PullState, TrackedBy},
     need::Need,
     view::{
         body::{Body, Meta, Stored},
+        gists::Items,
         latest::Fragments,
         summary::{StoredSummary, Summary},
     },
@@ -201,6 +204,63 @@ fn latest() -> Latest {
     }
 }
 
+fn gists() -> Gists {
+    let item = |filename: &str, sending| Item {
+        filename: filename.into(),
+        raw_url: "https://gist.forge.test/raw".into(),
+        sending,
+    };
+    let attempted = Sending::Attempted {
+        attempts: 1,
+        at: version(2),
+        at_ms: Millis(3),
+        searches: 4,
+        not_before: Millis(5),
+    };
+    let file = GistFile {
+        filename: "a.rs".into(),
+        language: Some("Rust".into()),
+        size: Some(6),
+        raw_url: "https://gist.forge.test/raw/now".into(),
+    };
+    let polled = |at| Polled { asked_at: version(at), asked_ms: Millis(7) };
+    let gist = Gist {
+        first_seen: version(8),
+        first_seen_ms: Millis(9),
+        facts: GistFacts {
+            id: "aa5a315d61ae9438b18d".into(),
+            owner: "octocat".into(),
+            url: "https://gist.forge.test/aa5a".into(),
+            description: None,
+            files: vec![file],
+            created_at: Some(Second(10)),
+            updated_at: Second(11),
+        },
+        told: polled(21),
+        shown: polled(12),
+        absent: Some(polled(13)),
+        items: vec![
+            item("a", Sending::Unwanted),
+            item("b", Sending::Waiting { attempts: 14, not_before: Millis(15) }),
+            item("c", attempted),
+            item("d", Sending::Sent),
+            item("e", Sending::Refused { reason: "no".into(), at_ms: Millis(16) }),
+            item("f", Sending::Dropped),
+        ],
+    };
+    Gists {
+        is_user: true,
+        is_read: false,
+        wanted_at: version(17),
+        polled: Some(polled(18)),
+        listed: None,
+        next_ms: Millis(19),
+        newest: Some(Second(20)),
+        refused: Some(404),
+        gists: BTreeMap::from([("aa5a315d61ae9438b18d".into(), gist)]),
+    }
+}
+
 /// Rows as they were written by every release so far; `check` also reads them back.
 struct Frozen(Vec<String>);
 
@@ -297,6 +357,20 @@ fn stored_rows_are_frozen_and_read_back() {
     frozen.check("active", &[Active { generation: 2 }], active, Active::decode);
     frozen.check("latest", &[latest()], Latest::encode, Latest::decode);
     frozen.check("fragments", &[Fragments::of(&latest())], Fragments::encode, Fragments::decode);
+    frozen.check("gists", &[gists()], Gists::encode, Gists::decode);
+    let new = |items: &Items| items.encode().to_vec();
+    frozen.check("new gists", &[Items::of(&gists())], new, Items::decode);
+    let user = GistUser {
+        login: "OctoCat".into(),
+        id: 1,
+        added_at: version(2),
+        account: Some(AccountId::github(3)),
+        asked_at: version(4),
+        next_ms: Millis(5),
+    };
+    let users = GistUsers(BTreeMap::from([("octocat".into(), user)]));
+    frozen.check("gist users", &[users], GistUsers::encode, GistUsers::decode);
+    frozen.check("gist visit", &[GistVisit { seen: version(6) }], GistVisit::encode, GistVisit::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

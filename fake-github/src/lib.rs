@@ -34,7 +34,7 @@
 //! ```
 //!
 //! What is not here yet, and where it will go: `POST /graphql` and the deliveries API (both new files under
-//! `server/endpoint/`; the log in `hooks` has what the second needs), gists and stargazer lists (new nouns in
+//! `server/endpoint/`; the log in `hooks` has what the second needs), stargazer lists (a new noun in
 //! `model`).
 
 mod clock;
@@ -50,7 +50,7 @@ pub use fake::{FakeConfig, FakeGithub};
 pub use hooks::{Delivery, Outcome};
 pub use model::{
     AccountId, AccountKind, AccountTruth, Action, Audience, ContentType, Emitted, Features, HookId,
-    HookTarget, Kind, LICENSES, Lag, License, Life, NewCommits, NewHook, NewRepository, PullCounts, Refused,
-    RepoId, RepoTruth, Second, Sha, Step, Urls, Visibility, Weights, World,
+    HookTarget, Kind, LICENSES, Lag, License, Life, NewCommits, NewGist, NewHook, NewRepository, PullCounts,
+    Refused, RepoId, RepoTruth, Second, Sha, Step, Urls, Visibility, Weights, World,
 };
 pub use server::RequestRecord;

@@ -3,6 +3,7 @@
 
 mod branch;
 mod commit;
+mod gist;
 mod hook;
 mod issue;
 mod json;
@@ -13,6 +14,7 @@ mod user;
 
 pub(crate) use branch::{branch, short_branch};
 pub(crate) use commit::{commit, compare_url, push_commit};
+pub(crate) use gist::gist;
 pub(crate) use hook::{HookForm, hook, hook_subject};
 pub(crate) use issue::issue;
 pub(crate) use json::{Object, list, object};

@@ -30,8 +30,8 @@ mod transport;
 
 pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
 pub use asks::{
-    HOOK_EVENTS, Hook, HookOwner, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount,
-    PullOrder, PullsPage, RepositoriesPage, ToldRepository,
+    GistsPage, HOOK_EVENTS, Hook, HookOwner, ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS,
+    PublicPage, PullCount, PullOrder, PullsPage, RepositoriesPage, ToldRepository,
 };
 pub use limits::{Part, RateBudget};
 pub use links::Links;

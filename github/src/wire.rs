@@ -11,6 +11,8 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 mod account;
 mod changes;
+#[cfg(feature = "client")]
+mod gist;
 mod list;
 mod payload;
 #[cfg(feature = "client")]
@@ -23,6 +25,8 @@ mod text;
 
 pub(crate) use account::{Account, Installation};
 pub(crate) use changes::Changes;
+#[cfg(feature = "client")]
+pub(crate) use gist::Gist;
 pub(crate) use list::List;
 #[cfg(feature = "client")]
 pub(crate) use list::{read_array, read_list};

@@ -9,6 +9,7 @@ mod dead_letters;
 mod drop;
 mod input;
 mod letters;
+mod outbox;
 mod plan;
 mod retry;
 mod track;
@@ -53,6 +54,9 @@ pub(crate) fn router(window: &Shared) -> Router {
         .route("/admin/dead-letters/retry", post(retry::post))
         .route("/admin/dead-letters/drop", post(drop::post))
         .route("/admin/dead-letters/{id}", get(dead_letters::get))
+        .route("/admin/outbox", get(outbox::list))
+        .route("/admin/outbox/retry", post(outbox::retry))
+        .route("/admin/outbox/drop", post(outbox::drop))
         .with_state(Arc::clone(window));
     guarded(routes, window)
 }
@@ -74,7 +78,7 @@ async fn guard(State(window): State<Shared>, request: Request, next: Next) -> Re
 
 impl Window {
     /// Appends records and waits until their rows are written.
-    async fn command(&self, records: Vec<Record>) -> Result<Vec<Position>, Problem> {
+    pub(crate) async fn command(&self, records: Vec<Record>) -> Result<Vec<Position>, Problem> {
         let deadline = Instant::now() + self.settings.command_wait;
         let positions = self.commands.append(records, deadline).await?;
         let versions = self.commands.versions(&positions);

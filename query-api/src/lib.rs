@@ -15,6 +15,7 @@ mod commands;
 mod folded;
 mod follow;
 mod gate;
+mod gist_users;
 mod hidden;
 mod latest;
 mod metrics;

@@ -36,6 +36,7 @@ const BEARER: &str = "bearer";
     tags(
         (name = "numbers", description = "Accounts and repositories."),
         (name = "moved here", description = "Endpoints of earlier services, for those who move from them."),
+        (name = "gists", description = "Who is shown new gists, and what is new to whom."),
         (name = "deliveries", description = "Where forges send what happens."),
         (name = "service", description = "The service itself.")
     )
@@ -49,8 +50,11 @@ pub fn openapi() -> OpenApi {
     document.merge(route::anything().into_openapi());
     for (path, item) in &mut document.paths.paths {
         let has_parts = path.contains('{');
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            dress(operation, has_parts);
+        if let Some(operation) = &mut item.get {
+            dress(operation, has_parts, Verb::Read);
+        }
+        if let Some(operation) = &mut item.post {
+            dress(operation, has_parts, Verb::Write);
         }
     }
     let bearer = HttpBuilder::new()
@@ -83,19 +87,30 @@ fn fixed(content_type: &'static str, body: Vec<u8>) -> impl IntoResponse + Clone
     (headers, Bytes::from(body))
 }
 
+/// Whether an operation changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Read,
+    Write,
+}
+
 /// Adds what all operations of a kind have in common.
-fn dress(operation: &mut Operation, has_parts: bool) {
+fn dress(operation: &mut Operation, has_parts: bool, verb: Verb) {
     let tags = operation.tags.as_deref().unwrap_or_default();
     if tags.iter().any(|tag| tag == "service") {
         return;
     }
+    // What no forge told has no time of a forge.
+    let is_of_forge = !tags.iter().any(|tag| tag == "gists");
     operation.security =
         Some(vec![SecurityRequirement::default(), SecurityRequirement::new::<_, _, &str>(BEARER, [])]);
     let responses = &mut operation.responses.responses;
     if let Some(RefOr::T(ok)) = responses.get_mut("200")
         && ok.content.contains_key(JSON)
+        && verb == Verb::Read
     {
-        for (name, meaning) in HEADERS {
+        let of_forge = ["Tallyhook-As-Of", "Tallyhook-Checked-At"];
+        for (name, meaning) in HEADERS.iter().filter(|(name, _)| is_of_forge || !of_forge.contains(name)) {
             ok.headers.insert((*name).to_owned(), RefOr::T(text_header(meaning)));
         }
     }
@@ -109,8 +124,11 @@ fn dress(operation: &mut Operation, has_parts: bool) {
     refuse("401", "The operator set a token and the request has none, or another one.", &[]);
     refuse("429", "Too many requests of this address, or too many new accounts.", &["Retry-After"]);
     refuse("503", "Not known yet, or the storage does not answer.", &["Retry-After"]);
-    if has_parts {
+    if has_parts && is_of_forge {
         refuse("404", "Unknown, deleted, hidden or private.", &[]);
+    }
+    if verb == Verb::Write {
+        return;
     }
     let known = ResponseBuilder::new().description("What `If-None-Match` names is still what there is.");
     responses.entry("304".to_owned()).or_insert(RefOr::T(known.build()));

@@ -10,4 +10,5 @@ pub(crate) mod names;
 pub(crate) mod path;
 pub(crate) mod problem;
 pub(crate) mod quota;
+pub(crate) mod shown;
 pub(crate) mod token;

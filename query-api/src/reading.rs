@@ -168,6 +168,10 @@ impl Window {
                 Look::Unknown(None) => None,
                 Look::Found(Found::Elsewhere(_)) | Look::Muted | Look::Nothing => None,
             };
+            if let (Look::Loading(account), Wanted::Account(ViewKey::Gists)) = (&look, wanted) {
+                // Nobody wanted the gists of this account until now.
+                self.tracking.wish(Wish::Gists(*account), login, deadline).await?;
+            }
             match look {
                 Look::Found(Found::Shown(shown)) if shown.is_complete() || is_over => {
                     return self.show_at_last(shown, wanted);

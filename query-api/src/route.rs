@@ -1,14 +1,18 @@
 //! The public routes, one file each.
 
 mod account;
+mod account_gists;
 mod account_repositories;
 mod from_git_test;
 mod github_payload;
+mod health;
 mod health_check;
+mod latest_gists;
 mod ping;
 mod repos;
 mod repository;
 mod stats;
+mod users;
 mod version;
 
 use std::sync::Arc;
@@ -46,14 +50,21 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(from_git_test::get)))
         .routes(read(routes!(repos::get)))
         .routes(read(routes!(stats::get)))
+        .routes(read(routes!(users::list)))
+        .routes(routes!(users::add))
+        .routes(routes!(latest_gists::post))
         .routes(read(routes!(account::get)))
+        .routes(read(routes!(account_gists::get)))
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))
 }
 
 /// What anybody may know, with its description.
 pub(crate) fn anything() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(read(routes!(ping::get))).routes(read(routes!(version::get)))
+    OpenApiRouter::new()
+        .routes(read(routes!(ping::get)))
+        .routes(read(routes!(health::get)))
+        .routes(read(routes!(version::get)))
 }
 
 /// Routes that other origins may read too.

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use domain::{AccountId, Event, Forge, StreamKey, event::TrackedBy};
+use domain::{
+    AccountId, Event, Forge, StreamKey,
+    event::{GistsWantedBy, TrackedBy},
+};
 use event_log::Record;
 use prometheus::IntCounter;
 use tokio::time::Instant;
@@ -43,6 +46,8 @@ pub(crate) enum Wish {
     Login(Forge, String),
     /// To keep an account again.
     Account(AccountId),
+    /// To keep the gists of an account that is kept.
+    Gists(AccountId),
 }
 
 impl Tracking {
@@ -59,7 +64,9 @@ impl Tracking {
     /// Asks for an account; `login` is as the reader typed it. Returns once the wish is in the log, or when it
     /// is too late for this reader.
     pub(crate) async fn wish(&self, wish: Wish, login: &str, deadline: Instant) -> Result<(), Problem> {
-        if !self.is_on {
+        // The account is kept already, whoever wanted that.
+        let is_new = !matches!(wish, Wish::Gists(_));
+        if !self.is_on && is_new {
             return Err(Problem::not_tracked(login));
         }
         match self.wishes.take(wish.clone()) {
@@ -67,19 +74,21 @@ impl Tracking {
             Claimed::Already => return Ok(()),
             Claimed::Full => return Err(Problem::too_many_accounts(WISH_LASTS)),
         }
-        if let Err(wait) = self.budget.spend() {
+        if is_new && let Err(wait) = self.budget.spend() {
             self.wishes.release(&wish);
             return Err(Problem::too_many_accounts(wait));
         }
         match self.commands.append(vec![self.record(&wish, login)], deadline).await {
             Ok(_) => {
-                self.counter.inc();
+                self.counter.inc_by(u64::from(is_new));
                 Ok(())
             }
             // It is on its way, and this reader's time is over.
             Err(NotAppended::Unknown) => Ok(()),
             Err(refused) => {
-                self.budget.refund();
+                if is_new {
+                    self.budget.refund();
+                }
                 self.wishes.release(&wish);
                 Err(refused.into())
             }
@@ -94,6 +103,7 @@ impl Tracking {
                 (StreamKey::Service, event)
             }
             Wish::Account(account) => (StreamKey::Account(*account), Event::Tracked(by)),
+            Wish::Gists(account) => (StreamKey::Account(*account), Event::GistsWanted(GistsWantedBy::Read)),
         };
         self.commands.record(stream, format!("read {login}"), vec![event])
     }

@@ -80,6 +80,12 @@ pub(crate) enum Call {
         #[command(subcommand)]
         action: DeadLetters,
     },
+    /// Files of new gists that could not be sent, or not yet
+    Outbox {
+        /// What to do with them
+        #[command(subcommand)]
+        action: Outbox,
+    },
     /// Webhooks at GitHub
     Hook {
         /// What to do with them
@@ -126,6 +132,30 @@ pub(crate) enum DeadLetters {
         id: String,
     },
     /// Fold them again
+    Retry {
+        /// As `list` shows them
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Give them up
+    Drop {
+        /// As `list` shows them
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// What to do with files that are not sent.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Outbox {
+    /// List them
+    List,
+    /// Show one whole
+    Show {
+        /// As `list` shows it
+        id: String,
+    },
+    /// Send refused ones again
     Retry {
         /// As `list` shows them
         #[arg(required = true)]

@@ -1,6 +1,7 @@
 //! The wiring of a process: ports, then the parts that its roles name, then its addresses.
 
 mod announce;
+mod gist_sink;
 pub(crate) mod http;
 mod window;
 
@@ -34,6 +35,7 @@ pub(crate) fn collectors() -> prometheus::Result<Collectors> {
     all.extend(IngestMetrics::new()?.collectors());
     all.extend(projector::Metrics::new()?.collectors());
     all.extend(backfill::Metrics::new()?.collectors());
+    all.extend(sinks::Metrics::new()?.collectors());
     all.extend(query_api::Metrics::new()?.collectors());
     all.extend(ports::collectors()?);
     Ok(all)
@@ -84,12 +86,14 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
     let mut github = None;
     let mut backfill = None;
     let mut query = None;
+    let mut sending = None;
     if let Some(rows) = &ports.rows {
         if roles.projector {
             let metrics = backfill::Metrics::register(&registry).map_err(failed)?;
             let client = github_client(settings, metrics.clone())?;
             github = Some(client.clone());
             backfill = Some(listen(settings, &ports, rows, client, metrics, &reader)?);
+            sending = gist_sink::listen(settings, &ports, rows, &reader, &registry)?;
         }
         if roles.query_api {
             query = Some(window::start(settings, &ports, rows, github.take(), &registry).await?);
@@ -108,6 +112,10 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         work.spawn(async move { projector.run(stopping).await.map_err(|stopped| stopped.to_string()) });
         let stopping = stop_working.clone();
         work.spawn(async move { backfill.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        if let Some(sending) = sending {
+            let stopping = stop_working.clone();
+            work.spawn(async move { sending.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        }
         if let Some(older) = rows.older.take() {
             let mut caught_up = reader.clone();
             let served = rows.served.clone();
@@ -203,6 +211,8 @@ fn listen(
             bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
             latest_poll: latest_poll(settings),
+            gist_poll: settings.gist_poll,
+            gists_since: settings.gists_since,
             ..BackfillSettings::default()
         },
         partitions: progress.current(),

@@ -9,6 +9,7 @@ mod value;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use boot::telemetry::LogFormat;
+use domain::Second;
 use ipnet::IpNet;
 use query_api::Quota;
 use secrecy::SecretString;
@@ -48,6 +49,11 @@ pub(crate) struct Settings {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) reconcile: Option<Duration>,
     pub(crate) latest_poll: Option<Duration>,
+    pub(crate) gist_poll: Option<Duration>,
+    pub(crate) gists_since: Option<Second>,
+    pub(crate) pipedrive_api_url: Option<String>,
+    pub(crate) pipedrive_token: Option<SecretString>,
+    pub(crate) outbox_unknown_wait: Duration,
     pub(crate) cache_bytes: usize,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) log_format: LogFormat,
@@ -80,6 +86,11 @@ impl Settings {
             cors_origins: raw.value("cors_origins", value::list)?,
             reconcile: raw.value("reconcile", value::duration_or_off)?,
             latest_poll: raw.value("latest_poll", value::duration_or_off)?,
+            gist_poll: raw.value("gist_poll", value::duration_or_off)?,
+            gists_since: raw.value("gists_since", value::second_or_none)?,
+            pipedrive_api_url: raw.value("pipedrive_api_url", value::url_or_none)?,
+            pipedrive_token: secret::read(raw, "pipedrive_token")?,
+            outbox_unknown_wait: raw.value("outbox_unknown_wait", value::duration)?,
             cache_bytes: raw.value("cache_bytes", value::bytes)?,
             shutdown_timeout: raw.value("shutdown_timeout", value::duration)?,
             log_format: raw.value("log_format", value::log_format)?,

@@ -63,6 +63,11 @@ const ROOMS: &[Room] = &[
         never: &[("axum", NO_HTTP)],
     },
     Room {
+        name: "sinks",
+        rooms: &["domain", "event-log", "view-store", "boot"],
+        never: &[("axum", NO_HTTP)],
+    },
+    Room {
         name: "query-api",
         rooms: &["domain", "event-log", "view-store", "boot"],
         never: &[("reqwest", NO_FORGE)],
@@ -80,6 +85,7 @@ const ROOMS: &[Room] = &[
             "projector",
             "backfill",
             "query-api",
+            "sinks",
             "fake-github",
             "fake-bitbucket",
         ],
@@ -87,6 +93,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "fake-github", rooms: &[], never: &[] },
     Room { name: "fake-bitbucket", rooms: &[], never: &[] },
+    Room { name: "fake-pipedrive", rooms: &[], never: &[] },
     Room {
         name: "testkit",
         rooms: &["domain", "github", "event-log", "view-store", "projector", "boot", "fake-github"],

@@ -91,8 +91,18 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "rooms",
-        about: "boot, ingest, backfill, query-api, each through its own door",
-        work: Work::Tests(&["boot", "ingest", "backfill", "query-api", "xtask", "bench", "test-servers"]),
+        about: "boot, ingest, backfill, query-api, sinks, each through its own door",
+        work: Work::Tests(&[
+            "boot",
+            "ingest",
+            "backfill",
+            "query-api",
+            "sinks",
+            "fake-pipedrive",
+            "xtask",
+            "bench",
+            "test-servers",
+        ]),
         minutes: 4,
     },
     Suite {

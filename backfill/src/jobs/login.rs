@@ -39,7 +39,7 @@ impl Asker {
     }
 
     /// Who a login is at GitHub, `Some(None)` for nobody; `None` for an answer to another question.
-    async fn ask_github_login(
+    pub(super) async fn ask_github_login(
         &self,
         login: &str,
         moment: &Moment,

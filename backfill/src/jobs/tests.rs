@@ -31,6 +31,7 @@ use wiremock::{
 use crate::{
     ask::{Asker, JobError, now},
     folded::Folded,
+    jobs::GistPolls,
     rows::Etag,
 };
 
@@ -118,6 +119,7 @@ impl Bench {
             folded,
             sweeps: Mutex::new(HashMap::new()),
             allowance: Mutex::default(),
+            gists: GistPolls::default(),
             shutdown: CancellationToken::new(),
         };
         Bench { server, asker }

@@ -198,6 +198,12 @@ impl EntityKey {
                 out.push(8);
                 write_name(out, *forge, "");
             }
+            EntityKey::Gists => out.push(10),
+            EntityKey::GistUsers => out.push(11),
+            EntityKey::GistVisit(login) => {
+                out.push(12);
+                out.extend_from_slice(login.as_bytes());
+            }
         }
     }
 
@@ -208,6 +214,9 @@ impl EntityKey {
             (2, rest) => read_name(rest).map(|(forge, login)| EntityKey::Login(forge, login)),
             (3, []) => Some(EntityKey::Door),
             (8, rest) => whole_forge(rest).map(EntityKey::Latest),
+            (10, []) => Some(EntityKey::Gists),
+            (11, []) => Some(EntityKey::GistUsers),
+            (12, rest) => text(rest).map(EntityKey::GistVisit),
             _ => None,
         }
     }
@@ -240,6 +249,9 @@ impl ViewKey {
                 out.push(8);
                 write_name(out, forge, "");
             }
+            ViewKey::Gists => out.push(10),
+            ViewKey::NewGists => out.push(11),
+            ViewKey::GistUsers => out.push(12),
         }
     }
 
@@ -251,6 +263,9 @@ impl ViewKey {
             (3, rest) => whole_repo(rest).map(ViewKey::Repository),
             (4, []) => Some(ViewKey::Summary),
             (8, rest) => whole_forge(rest).map(ViewKey::Latest),
+            (10, []) => Some(ViewKey::Gists),
+            (11, []) => Some(ViewKey::NewGists),
+            (12, []) => Some(ViewKey::GistUsers),
             _ => None,
         }
     }
@@ -274,6 +289,12 @@ impl NeedKey {
                 out.extend_from_slice(&number.to_be_bytes());
             }
             NeedKey::Languages(repo) => write_tagged_repo(out, 8, *repo),
+            NeedKey::GistUser(login) => {
+                out.push(10);
+                out.extend_from_slice(login.as_bytes());
+            }
+            NeedKey::Gists => out.push(11),
+            NeedKey::Outbox => out.push(12),
         }
     }
 
@@ -291,6 +312,9 @@ impl NeedKey {
                 Some(NeedKey::Pull(repo, u64::from_be_bytes(number.try_into().ok()?)))
             }
             (8, rest) => whole_repo(rest).map(NeedKey::Languages),
+            (10, rest) => text(rest).map(NeedKey::GistUser),
+            (11, []) => Some(NeedKey::Gists),
+            (12, []) => Some(NeedKey::Outbox),
             _ => None,
         }
     }
@@ -348,6 +372,9 @@ mod tests {
             RowKey::Entity(StreamKey::Service, EntityKey::Login(Forge::GitHub, "octocat".into())),
             RowKey::Entity(StreamKey::Service, EntityKey::Door),
             RowKey::Entity(StreamKey::Service, EntityKey::Latest(Forge::GitHub)),
+            RowKey::Entity(stream, EntityKey::Gists),
+            RowKey::Entity(StreamKey::Service, EntityKey::GistUsers),
+            RowKey::Entity(StreamKey::Service, EntityKey::GistVisit("octocat".into())),
             RowKey::Member {
                 stream,
                 set: MemberSet::Pulls,
@@ -362,6 +389,9 @@ mod tests {
             RowKey::View(stream, ViewKey::Repository(repo)),
             RowKey::View(stream, ViewKey::Summary),
             RowKey::View(StreamKey::Service, ViewKey::Latest(Forge::GitHub)),
+            RowKey::View(stream, ViewKey::Gists),
+            RowKey::View(stream, ViewKey::NewGists),
+            RowKey::View(StreamKey::Service, ViewKey::GistUsers),
             RowKey::RepoName(account, "hello-world".into()),
             RowKey::Directory(account),
             RowKey::Need(StreamKey::Service, NeedKey::Login(Forge::Bitbucket, "team".into())),
@@ -373,6 +403,9 @@ mod tests {
             RowKey::Need(stream, NeedKey::Pulls(repo)),
             RowKey::Need(stream, NeedKey::Pull(repo, 1347)),
             RowKey::Need(stream, NeedKey::Languages(repo)),
+            RowKey::Need(StreamKey::Service, NeedKey::GistUser("octocat".into())),
+            RowKey::Need(stream, NeedKey::Gists),
+            RowKey::Need(stream, NeedKey::Outbox),
             RowKey::Hidden(account, None),
             RowKey::Hidden(account, Some(RepoId::bitbucket(9))),
             RowKey::Cursor(stream, "repositories".into()),

@@ -300,7 +300,7 @@ impl<'l> Fold<'l> {
                 Doubt::raise(&mut ledger.account.unreadable, &stamp);
                 true
             }),
-            NeedKey::Login(..) => {}
+            NeedKey::Login(..) | NeedKey::GistUser(_) | NeedKey::Gists | NeedKey::Outbox => {}
         }
     }
 
@@ -327,7 +327,11 @@ impl<'l> Fold<'l> {
                 ledger.account.list_check.refused(&asked, status);
                 true
             }),
-            NeedKey::Everything | NeedKey::Login(..) => {}
+            NeedKey::Everything
+            | NeedKey::Login(..)
+            | NeedKey::GistUser(_)
+            | NeedKey::Gists
+            | NeedKey::Outbox => {}
         }
     }
 
@@ -356,7 +360,7 @@ impl<'l> Fold<'l> {
                 ledger.account.checked(asked.asked_at);
                 true
             }),
-            NeedKey::Login(..) => {}
+            NeedKey::Login(..) | NeedKey::GistUser(_) | NeedKey::Gists | NeedKey::Outbox => {}
         }
     }
 

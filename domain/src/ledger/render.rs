@@ -6,7 +6,7 @@ use crate::{
     directory::{Directory, DirectoryState},
     entity::{account::Keeping, visibility::Visibility},
     event::TrackedBy,
-    id::{Forge, RepoId},
+    id::{Forge, RepoId, StreamKey},
     key::{EntityKey, MemberSet, NeedKey, RowKey, ViewKey},
     ledger::{Drained, LargeViews, Ledger, SLICE_MAX, cell::note_changed},
     need::{self, Need},
@@ -27,6 +27,7 @@ impl Ledger {
     /// the account's own views once all of them are out.
     pub fn drain(&mut self, large_views: LargeViews) -> Drained {
         let mut drained = Drained { rows: std::mem::take(&mut self.aliases), has_more: false };
+        self.gists.drain(StreamKey::Account(self.id), &mut drained.rows);
         let slice: Vec<RepoId> = self.dirty_cells.iter().take(SLICE_MAX).copied().collect();
         for repo in slice {
             self.dirty_cells.remove(&repo);

@@ -5,6 +5,7 @@ mod accounts;
 mod branches;
 mod crowds;
 mod forks;
+mod gists;
 mod hooks;
 mod issues;
 mod pulls;

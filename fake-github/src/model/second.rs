@@ -24,6 +24,11 @@ impl Second {
         Some(Second(time.as_second()))
     }
 
+    /// Reads GitHub's form; `None` when it is not one.
+    pub(crate) fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| Second(time.as_second()))
+    }
+
     fn timestamp(self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     account::Account,
+    gist::Gist,
     graph::Commits,
     hook::{Hook, HookTarget},
     id::{AccountId, HookId, RepoId},
@@ -26,6 +27,8 @@ pub(crate) struct State {
     /// Lower-cased former login and name → repository: GitHub redirects these until the name is taken.
     pub(crate) former_names: BTreeMap<(String, String), RepoId>,
     pub(crate) hooks: BTreeMap<HookId, Arc<Hook>>,
+    /// By id.
+    pub(crate) gists: BTreeMap<String, Arc<Gist>>,
     pub(crate) tokens: Arc<HashMap<String, AccountId>>,
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod branches;
 pub(super) mod commits;
+pub(super) mod gists;
 pub(super) mod hooks;
 pub(super) mod organizations;
 pub(super) mod pulls;

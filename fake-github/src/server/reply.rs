@@ -23,6 +23,13 @@ impl Reply {
         Reply { status: StatusCode::OK, body: body.into(), headers, last_modified: None }
     }
 
+    /// A text as it is.
+    pub(super) fn plain(body: String) -> Self {
+        let mut reply = Reply::json(body);
+        reply.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        reply
+    }
+
     pub(super) fn text(status: u16, body: &'static str) -> Self {
         let mut reply = Reply::json(body).with_status(status);
         reply.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -62,6 +62,13 @@ pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
         ["user", id, "repos"] => {
             account(view, id).map_or_else(Reply::not_found, |it| endpoint::users::repositories(context, it))
         }
+        ["user", id, "gists"] => {
+            account(view, id).map_or_else(Reply::not_found, |it| endpoint::gists::list(context, it))
+        }
+        ["users", login, "gists"] => {
+            (view.account_named(login)).map_or_else(Reply::not_found, |it| endpoint::gists::list(context, it))
+        }
+        ["gist", _, id, "raw", version, filename] => endpoint::gists::raw(context, id, version, filename),
         ["users", login] => {
             (view.account_named(login)).map_or_else(Reply::not_found, |it| endpoint::users::one(context, it))
         }

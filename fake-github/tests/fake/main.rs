@@ -4,6 +4,7 @@
 mod client;
 mod deliveries;
 mod faults;
+mod gists;
 mod git;
 mod history;
 mod payloads;

@@ -1,6 +1,7 @@
 //! The questions, one file each: an endpoint, and what its answer means in our own readings.
 
 mod commit_count;
+mod gists;
 mod head;
 mod hooks;
 mod languages;
@@ -11,6 +12,7 @@ mod pulls;
 mod repositories;
 mod repository;
 
+pub use gists::{GistsPage, ListedGist};
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};
 pub use latest::{PublicPage, ToldRepository};
 pub use pull_count::PullCount;

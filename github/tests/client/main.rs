@@ -2,6 +2,7 @@
 //! it never sends more than it should.
 
 mod failures;
+mod gists;
 mod hooks;
 mod latest;
 mod lists;

@@ -71,6 +71,8 @@ impl Content {
     /// Whether rows under such a key are kept.
     pub(super) fn is_kept(key: &RowKey) -> bool {
         match key {
+            // Read where it is cut, each time by another reader.
+            RowKey::View(_, ViewKey::NewGists) => false,
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
             RowKey::Cursor(_, kind) => kind.starts_with(ATTEMPT_CURSOR),
             RowKey::Entity(StreamKey::Service, key) => {

@@ -13,6 +13,7 @@ mod connection;
 mod cors;
 mod forge;
 mod freshness;
+mod gists;
 mod github_payload;
 mod interleavings;
 mod latest;

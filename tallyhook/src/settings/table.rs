@@ -117,6 +117,35 @@ pub(crate) const TABLE: &[Setting] = &[
         "How often the newest public repositories (`/repos`, `/stats`) are asked for; without a token at most every \
          30 minutes. They take up to half of the token's requests. `off` ends it, and these paths with it.",
     ),
+    plain(
+        "gist_poll",
+        "15m",
+        "How often the gists of a user (`/latestgists`, `/v1/accounts/{login}/gists`) are asked for; those of a quiet one \
+         up to four times less often. `off` ends it.",
+    ),
+    Setting {
+        name: "gists_since",
+        default: "",
+        default_words: Some("none"),
+        is_secret: false,
+        about: "Gists that were made before this are neither shown nor sent, such as `2026-11-21T10:00:00Z`: for moving \
+                over without posting again what is already there.",
+    },
+    Setting {
+        name: "pipedrive_api_url",
+        default: "",
+        default_words: Some("none"),
+        is_secret: false,
+        about: "Where the files of users' new gists are sent: `https://COMPANY.pipedrive.com`, without `/api/v2`. Nothing \
+                is sent without it and its token.",
+    },
+    secret("pipedrive_token", "Token for Pipedrive's API, sent as `x-api-token`."),
+    plain(
+        "outbox_unknown_wait",
+        "2m",
+        "How long a call to Pipedrive whose outcome is not known waits before the activity is searched for; twice, before \
+         it is made again.",
+    ),
     plain("cache_bytes", "256MiB", "Memory for ready answers."),
     plain("shutdown_timeout", "10s", "How long requests in flight get at the end."),
     Setting {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use boot::telemetry::LogFormat;
+use domain::Second;
 use ipnet::IpNet;
 use query_api::Quota;
 
@@ -36,6 +37,10 @@ pub(super) fn url(text: &str) -> Parsed<String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(text.to_owned()),
         _ => invalid("an address is http://… or https://…"),
     }
+}
+
+pub(super) fn url_or_none(text: &str) -> Parsed<Option<String>> {
+    if text.trim().is_empty() { Ok(None) } else { url(text).map(Some) }
 }
 
 pub(super) fn path(text: &str) -> Parsed<PathBuf> {
@@ -84,6 +89,16 @@ pub(super) fn duration_or_off(text: &str) -> Parsed<Option<Duration>> {
     if text.trim() == OFF { Ok(None) } else { duration(text).map(Some) }
 }
 
+pub(super) fn second_or_none(text: &str) -> Parsed<Option<Second>> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // A day alone is its beginning.
+    let second = Second::parse(text).or_else(|| Second::parse(&format!("{text}T00:00:00Z")));
+    second.map_or_else(|| invalid("a time is 2026-11-21T10:00:00Z or 2026-11-21"), |second| Ok(Some(second)))
+}
+
 pub(super) fn bytes(text: &str) -> Parsed<usize> {
     let size = text.trim().parse::<bytesize::ByteSize>().ok();
     match size.and_then(|size| usize::try_from(size.as_u64()).ok()) {
@@ -129,6 +144,18 @@ mod tests {
         assert_eq!(duration_or_off("off"), Ok(None));
         for wrong in ["", "5", "0s", "-1s", "soon"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_or_days_in_utc() {
+        assert_eq!(second_or_none(" "), Ok(None));
+        for text in ["2025-11-21T10:00:00Z", "2025-11-21T11:00:00+01:00"] {
+            assert_eq!(second_or_none(text), Ok(Some(Second(1_763_719_200))), "{text}");
+        }
+        assert_eq!(second_or_none("2025-11-21"), Ok(Some(Second(1_763_683_200))));
+        for wrong in ["yesterday", "2025", "1763719200"] {
+            assert!(second_or_none(wrong).is_err(), "{wrong}");
         }
     }
 

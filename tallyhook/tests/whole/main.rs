@@ -10,6 +10,7 @@ mod disks;
 mod faults;
 mod first_contact;
 mod generations;
+mod gists;
 mod ground;
 mod hostile;
 mod kill;
