@@ -60,6 +60,8 @@ impl Asker {
         match key {
             NeedKey::Commits(_) => return self.ask_commits(&target).await,
             NeedKey::Pulls(_) | NeedKey::Pull(..) | NeedKey::Languages(_) => {}
+            // Not asked yet by this release.
+            NeedKey::Stargazers(_) | NeedKey::Starred(_) => return Ok(Ended::Failed),
             _ => return self.ask_repository(&target).await,
         }
         let Some(target) = self.located(target).await? else { return Ok(Ended::Answered) };

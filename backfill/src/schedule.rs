@@ -42,6 +42,8 @@ impl What {
             What::Need(NeedKey::Pulls(_)) => 4,
             What::Need(NeedKey::Repository(_)) => 5,
             What::Need(NeedKey::Languages(_)) => 6,
+            // Hundreds of requests, which put off nothing else.
+            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_)) => 10,
             What::Need(NeedKey::Everything) => 7,
             What::Sweep => 8,
             What::Latest => 9,

@@ -16,4 +16,7 @@ pub mod latest;
 pub mod login;
 pub mod pulls;
 pub mod repository;
+pub mod stargazers;
+pub mod starred;
+pub mod stars;
 pub mod visibility;

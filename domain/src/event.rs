@@ -4,10 +4,12 @@
 //! from commands. Nothing here names a payload field or a row.
 
 mod latest;
+mod stars;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
+pub use self::stars::{Gazer, GazersListed, StarredReading, StarredRepository, StarsReading};
 use crate::{
     commit::CommitId,
     id::{AccountId, Forge, RepoId},
@@ -90,7 +92,8 @@ pub enum Event<'a> {
     /// A pull request was seen.
     Pull(PullReading),
     /// A star was given or taken.
-    Star(StarReading),
+    #[serde(borrow)]
+    Star(StarReading<'a>),
     /// A repository went private or was deleted.
     RepositoryHidden {
         /// The repository.
@@ -204,6 +207,9 @@ pub enum Event<'a> {
 
     /// What the forge said of its newest public repositories; `Service` stream.
     Latest(Box<LatestReading>),
+    /// What the forge said of a repository's stars.
+    #[serde(borrow)]
+    Stars(Box<StarsReading<'a>>),
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.
@@ -221,6 +227,11 @@ pub enum Event<'a> {
     Dropped,
     /// Somebody read the account's views.
     Read,
+    /// Somebody wants to know which repositories share stargazers with one of the account's.
+    NeighboursWanted {
+        /// The repository.
+        repo: RepoId,
+    },
     /// Everything about the account is to be asked again now.
     CheckWanted,
     /// Our door opened; deliveries before this moment may have been refused. `Service` stream.
@@ -421,14 +432,17 @@ pub struct PullReading {
 }
 
 /// A star given or taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StarReading {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarReading<'a> {
     /// The repository.
     pub repo: RepoId,
     /// Whose repository it is.
     pub owner: AccountId,
     /// Who starred.
     pub starrer: AccountId,
+    /// Their login.
+    #[serde(borrow)]
+    pub login: Option<Text<'a>>,
     /// Whether the star was given or taken.
     pub given: bool,
     /// When, by the forge.

@@ -106,6 +106,10 @@ pub enum EntityKey {
     Door,
     /// The newest public repositories of a forge; `Service` stream only.
     Latest(Forge),
+    /// How the stars of one of its repositories stand.
+    Stars(RepoId),
+    /// An API key, by its id; `Service` stream only.
+    ApiKey(String),
 }
 
 /// A set whose members have rows of their own.
@@ -113,6 +117,10 @@ pub enum EntityKey {
 pub enum MemberSet {
     /// States of a repository's pull requests, many numbers a row.
     Pulls,
+    /// Who starred a repository, many accounts a row.
+    Stargazers,
+    /// What each of a repository's stargazers starred; the id is the account's.
+    Starred,
 }
 
 /// A rendered payload within a stream.
@@ -130,6 +138,10 @@ pub enum ViewKey {
     Summary,
     /// S4's newest public repositories, as fragments; `Service` stream only.
     Latest(Forge),
+    /// S3's neighbours of a repository: what stands beside its chunks.
+    Neighbours(RepoId),
+    /// A chunk of them, from 0.
+    NeighboursChunk(RepoId, u32),
 }
 
 /// Something that a forge must be asked, within a stream.
@@ -154,6 +166,10 @@ pub enum NeedKey {
     Pull(RepoId, u64),
     /// Bytes per language.
     Languages(RepoId),
+    /// Who starred a repository.
+    Stargazers(RepoId),
+    /// What some of a repository's stargazers starred.
+    Starred(RepoId),
 }
 
 /// The address of a row.
@@ -268,7 +284,9 @@ impl NeedKey {
             | NeedKey::Commits(repo)
             | NeedKey::Pulls(repo)
             | NeedKey::Pull(repo, _)
-            | NeedKey::Languages(repo) => Some(*repo),
+            | NeedKey::Languages(repo)
+            | NeedKey::Stargazers(repo)
+            | NeedKey::Starred(repo) => Some(*repo),
             NeedKey::Login(..) | NeedKey::Everything | NeedKey::Profile | NeedKey::Repositories => None,
         }
     }

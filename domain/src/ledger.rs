@@ -11,6 +11,7 @@ pub mod cell;
 mod fold;
 pub mod names;
 mod render;
+pub mod stars;
 pub mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,6 +23,9 @@ use crate::{
         account::Account,
         pulls::{PullBucket, PullStates},
         repository::Repository,
+        stargazers::StarBucket,
+        starred::Starred,
+        stars::Stars,
     },
     event::{Event, Stamp},
     id::{AccountId, RepoId, StreamKey},
@@ -57,6 +61,10 @@ pub struct Ledger {
     order: BTreeMap<String, BTreeSet<RepoId>>,
     /// Public repositories with gaps, by name.
     gaps: BTreeSet<(String, RepoId)>,
+    /// Repositories whose neighbours are to be rendered: by which record first, and by which last.
+    neighbours: BTreeMap<RepoId, (Version, Version)>,
+    /// Repositories whose neighbours are large.
+    large_neighbours: BTreeSet<RepoId>,
     /// Repositories of which it is open whether they may be shown.
     unsettled: BTreeSet<RepoId>,
     dirty_cells: BTreeSet<RepoId>,
@@ -127,7 +135,6 @@ impl Ledger {
     /// When a row was written by a newer release or is damaged.
     pub fn load(id: AccountId, rows: impl IntoIterator<Item = Row>) -> Result<Self, DecodeError> {
         let mut ledger = Ledger::empty(id);
-        let mut states: HashMap<RepoId, PullStates, foldhash::fast::FixedState> = HashMap::default();
         let mut needs: Vec<(NeedKey, Need)> = Vec::new();
         for row in rows {
             match row.key {
@@ -142,14 +149,33 @@ impl Ledger {
                 }
                 RowKey::Member { set: MemberSet::Pulls, parent, bucket, .. } => {
                     let entries = PullBucket::decode(&row.value)?;
-                    states.entry(parent).or_default().load(bucket, entries, row.version);
+                    ledger.strays.entry(parent).or_default().states.load(bucket, entries, row.version);
+                }
+                RowKey::Entity(_, EntityKey::Stars(repo)) => {
+                    let stars = Stars::decode(&row.value)?;
+                    ledger.strays.entry(repo).or_default().stars(repo).load(stars, row.version);
+                }
+                RowKey::Member { set: MemberSet::Stargazers, parent, bucket, .. } => {
+                    let slice = StarBucket::decode(&row.value)?;
+                    ledger.strays.entry(parent).or_default().stars(parent).load_bucket(
+                        bucket,
+                        slice,
+                        row.version,
+                    );
+                }
+                RowKey::Member { set: MemberSet::Starred, parent, id, .. } => {
+                    let (user, _) = AccountId::read_key(&id).ok_or(DecodeError::Damaged)?;
+                    let starred = Starred::decode(&row.value)?;
+                    let stars = ledger.strays.entry(parent).or_default().stars(parent);
+                    stars.load_starred(user, &starred, row.version);
                 }
                 RowKey::Need(_, key) => needs.push((key, Need::decode(&row.value)?)),
                 _ => {}
             }
         }
-        ledger.strays =
-            states.into_iter().map(|(repo, states)| (repo, Stray { states, needs: Vec::new() })).collect();
+        for stars in ledger.strays.values_mut().filter_map(|stray| stray.stars.as_mut()) {
+            stars.derive();
+        }
         for (key, need) in needs.into_iter().filter(|(_, need)| need.is_open()) {
             match key.repository() {
                 Some(repo) => ledger.strays.entry(repo).or_default().needs.push((key, need)),
@@ -186,6 +212,8 @@ impl Ledger {
             names: Names::default(),
             order: BTreeMap::new(),
             gaps: BTreeSet::new(),
+            neighbours: BTreeMap::new(),
+            large_neighbours: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             dirty_cells: BTreeSet::new(),
             dirty: DirtyAccount::default(),
@@ -210,17 +238,18 @@ impl Ledger {
     /// The first record whose rows are not all given out yet; the log must not be committed past it.
     pub fn unwritten_since(&self) -> Option<Version> {
         let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
-        cells.chain(self.dirty.since).min()
+        let neighbours = self.neighbours.values().map(|(since, _)| *since);
+        cells.chain(self.dirty.since).chain(neighbours).min()
     }
 
     /// Whether anything is left to give out.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty_cells.is_empty() || self.dirty.since.is_some()
+        !self.dirty_cells.is_empty() || self.dirty.since.is_some() || !self.neighbours.is_empty()
     }
 
     /// Whether the account's own views are large, so that they are rendered less often.
     pub fn has_large_views(&self) -> bool {
-        self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
+        !self.large_neighbours.is_empty() || self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
     }
 
     /// Rough size in memory, in bytes.

@@ -8,6 +8,7 @@ pub mod body;
 pub mod freshness;
 pub mod index;
 pub mod latest;
+pub mod neighbours;
 pub mod payload;
 pub mod repository;
 pub mod summary;

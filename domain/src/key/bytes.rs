@@ -198,6 +198,11 @@ impl EntityKey {
                 out.push(8);
                 write_name(out, *forge, "");
             }
+            EntityKey::Stars(repo) => write_tagged_repo(out, 15, *repo),
+            EntityKey::ApiKey(id) => {
+                out.push(16);
+                out.extend_from_slice(id.as_bytes());
+            }
         }
     }
 
@@ -208,6 +213,8 @@ impl EntityKey {
             (2, rest) => read_name(rest).map(|(forge, login)| EntityKey::Login(forge, login)),
             (3, []) => Some(EntityKey::Door),
             (8, rest) => whole_forge(rest).map(EntityKey::Latest),
+            (15, rest) => whole_repo(rest).map(EntityKey::Stars),
+            (16, rest) => text(rest).map(EntityKey::ApiKey),
             _ => None,
         }
     }
@@ -217,11 +224,18 @@ impl MemberSet {
     fn tag(self) -> u8 {
         match self {
             MemberSet::Pulls => 0,
+            MemberSet::Stargazers => 15,
+            MemberSet::Starred => 16,
         }
     }
 
     fn from_tag(tag: u8) -> Option<Self> {
-        (tag == 0).then_some(MemberSet::Pulls)
+        match tag {
+            0 => Some(MemberSet::Pulls),
+            15 => Some(MemberSet::Stargazers),
+            16 => Some(MemberSet::Starred),
+            _ => None,
+        }
     }
 }
 
@@ -240,6 +254,11 @@ impl ViewKey {
                 out.push(8);
                 write_name(out, forge, "");
             }
+            ViewKey::Neighbours(repo) => write_tagged_repo(out, 15, repo),
+            ViewKey::NeighboursChunk(repo, number) => {
+                write_tagged_repo(out, 16, repo);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
         }
     }
 
@@ -251,6 +270,11 @@ impl ViewKey {
             (3, rest) => whole_repo(rest).map(ViewKey::Repository),
             (4, []) => Some(ViewKey::Summary),
             (8, rest) => whole_forge(rest).map(ViewKey::Latest),
+            (15, rest) => whole_repo(rest).map(ViewKey::Neighbours),
+            (16, rest) => {
+                let (repo, number) = RepoId::read_key(rest)?;
+                Some(ViewKey::NeighboursChunk(repo, u32::from_be_bytes(number.try_into().ok()?)))
+            }
             _ => None,
         }
     }
@@ -274,6 +298,8 @@ impl NeedKey {
                 out.extend_from_slice(&number.to_be_bytes());
             }
             NeedKey::Languages(repo) => write_tagged_repo(out, 8, *repo),
+            NeedKey::Stargazers(repo) => write_tagged_repo(out, 15, *repo),
+            NeedKey::Starred(repo) => write_tagged_repo(out, 16, *repo),
         }
     }
 
@@ -291,6 +317,8 @@ impl NeedKey {
                 Some(NeedKey::Pull(repo, u64::from_be_bytes(number.try_into().ok()?)))
             }
             (8, rest) => whole_repo(rest).map(NeedKey::Languages),
+            (15, rest) => whole_repo(rest).map(NeedKey::Stargazers),
+            (16, rest) => whole_repo(rest).map(NeedKey::Starred),
             _ => None,
         }
     }
@@ -356,6 +384,28 @@ mod tests {
                 bucket: 2,
                 id: Vec::new(),
             },
+            RowKey::Entity(stream, EntityKey::Stars(repo)),
+            RowKey::Entity(StreamKey::Service, EntityKey::ApiKey("3f9a".into())),
+            RowKey::Member {
+                stream,
+                set: MemberSet::Stargazers,
+                parent: repo,
+                wipe: 0,
+                bucket: 63,
+                id: Vec::new(),
+            },
+            RowKey::Member {
+                stream,
+                set: MemberSet::Starred,
+                parent: repo,
+                wipe: 0,
+                bucket: 63,
+                id: StreamKey::Account(AccountId::github(2)).to_bytes(),
+            },
+            RowKey::View(stream, ViewKey::Neighbours(repo)),
+            RowKey::View(stream, ViewKey::NeighboursChunk(repo, 2)),
+            RowKey::Need(stream, NeedKey::Stargazers(repo)),
+            RowKey::Need(stream, NeedKey::Starred(repo)),
             RowKey::View(stream, ViewKey::GithubPayload),
             RowKey::View(stream, ViewKey::Account),
             RowKey::View(stream, ViewKey::RepositoryIndex),

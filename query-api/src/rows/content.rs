@@ -71,6 +71,8 @@ impl Content {
     /// Whether rows under such a key are kept.
     pub(super) fn is_kept(key: &RowKey) -> bool {
         match key {
+            // Chunks are streamed, and a head is of use only with them.
+            RowKey::View(_, ViewKey::Neighbours(_) | ViewKey::NeighboursChunk(..)) => false,
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
             RowKey::Cursor(_, kind) => kind.starts_with(ATTEMPT_CURSOR),
             RowKey::Entity(StreamKey::Service, key) => {
