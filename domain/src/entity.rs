@@ -5,6 +5,7 @@
 //! as far as it was asked after what it would overrule.
 
 pub mod account;
+pub mod api_key;
 pub mod check;
 pub mod commits;
 pub mod dated;

@@ -3,11 +3,13 @@
 //! `github::translate` makes events from deliveries, [`crate::snapshot`] from answers, [`crate::command`]
 //! from commands. Nothing here names a payload field or a row.
 
+mod api_key;
 mod latest;
 mod stars;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::api_key::ApiKeyMade;
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
 pub use self::stars::{Gazer, GazersListed, StarredReading, StarredRepository, StarsReading};
 use crate::{
@@ -234,6 +236,19 @@ pub enum Event<'a> {
     },
     /// Everything about the account is to be asked again now.
     CheckWanted,
+    /// An API key was made; `Service` stream.
+    #[serde(borrow)]
+    ApiKeyMade(Box<ApiKeyMade<'a>>),
+    /// An API key is no longer taken; `Service` stream.
+    ApiKeyRevoked {
+        /// Which.
+        id: Text<'a>,
+    },
+    /// Somebody used an API key, told at most once a day; `Service` stream.
+    ApiKeyUsed {
+        /// Which.
+        id: Text<'a>,
+    },
     /// Our door opened; deliveries before this moment may have been refused. `Service` stream.
     DoorOpened,
     /// A dead letter of this stream was given up, or its record appended again.

@@ -11,6 +11,7 @@ use domain::{
     directory::{Alias, DeadLetter, Directory, DirectoryState, HiddenRow, RepoName},
     entity::{
         account::{Account, Keeping, Profile},
+        api_key::ApiKey,
         check::Check,
         commits::{Commits, Pair},
         dated::Dated,
@@ -345,6 +346,16 @@ fn stored_rows_are_frozen_and_read_back() {
     frozen.check("latest", &[latest()], Latest::encode, Latest::decode);
     frozen.check("fragments", &[Fragments::of(&latest())], Fragments::encode, Fragments::decode);
     frozen_stars(&mut frozen);
+    let api_key = ApiKey {
+        name: "dashboard".into(),
+        email: "ada@forge.test".into(),
+        hash: [9; 32],
+        made_ms: Millis(1),
+        expires_ms: Some(Millis(2)),
+        revoked_ms: Some(Millis(3)),
+        used_ms: Millis(4),
+    };
+    frozen.check("api key", &[api_key], ApiKey::encode, ApiKey::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

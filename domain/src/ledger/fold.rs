@@ -455,13 +455,16 @@ impl<'l> Fold<'l> {
         if let Some(list) = &reading.listed {
             for user in &list.absent {
                 self.change_member(reading.repo, *user, |bucket| {
-                    bucket.absent(*user, list.since, asked, &stamp)
+                    bucket.absent(*user, list.since, asked, &stamp);
                 });
             }
             self.change_stars(reading.repo, |stars| stars.listed(list, asked));
         }
         for starred in &reading.starred {
-            self.star_cell(reading.repo).read_starred(starred, asked, &stamp);
+            let cell = self.star_cell(reading.repo);
+            let before = cell.starred_version(starred.starrer);
+            cell.read_starred(starred, asked, &stamp);
+            self.note_replayed(reading.repo, before);
         }
     }
 

@@ -149,6 +149,11 @@ impl StarCell {
         }
     }
 
+    /// The record that last said what a stargazer starred.
+    pub(super) fn starred_version(&self, user: AccountId) -> Version {
+        self.hood.row_version(user)
+    }
+
     /// Folds what a stargazer starred.
     pub(super) fn read_starred(&mut self, reading: &StarredReading<'_>, asked: &Asked, stamp: &Stamp) {
         let user = reading.starrer;
