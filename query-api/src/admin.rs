@@ -8,6 +8,7 @@ mod backfill;
 mod dead_letters;
 mod drop;
 mod input;
+mod keys;
 mod letters;
 mod plan;
 mod retry;
@@ -53,6 +54,8 @@ pub(crate) fn router(window: &Shared) -> Router {
         .route("/admin/dead-letters/retry", post(retry::post))
         .route("/admin/dead-letters/drop", post(drop::post))
         .route("/admin/dead-letters/{id}", get(dead_letters::get))
+        .route("/admin/keys", get(keys::list).post(keys::make))
+        .route("/admin/keys/revoke", post(keys::revoke))
         .with_state(Arc::clone(window));
     guarded(routes, window)
 }

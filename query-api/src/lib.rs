@@ -10,6 +10,7 @@
 //! appended to the log like everything else; a list page joins views that are ready.
 
 mod admin;
+mod api_keys;
 mod claims;
 mod commands;
 mod folded;
@@ -18,6 +19,7 @@ mod gate;
 mod hidden;
 mod latest;
 mod metrics;
+mod neighbours;
 mod openapi;
 mod page;
 mod pages;

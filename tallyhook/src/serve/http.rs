@@ -31,6 +31,7 @@ pub(crate) const ROUTES: &[&str] = &[
     "/repos",
     "/stats",
     "/ping",
+    "/repos/{owner}/{repo}/starneighbours",
     "/v1/accounts/{login}",
     "/v1/accounts/{login}/repos",
     "/v1/repos/{owner}/{name}",
