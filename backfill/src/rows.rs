@@ -1,9 +1,14 @@
 //! Reading what is known, before asking.
 
+use std::collections::BTreeSet;
+
 use domain::{
-    AccountId, EntityKey, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
+    AccountId, EntityKey, MemberSet, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
-    entity::{account::Account, latest::Latest, login::Login, pulls::PullBucket, repository::Repository},
+    entity::{
+        account::Account, latest::Latest, login::Login, pulls::PullBucket, repository::Repository,
+        stargazers::StarBucket, stars::Stars,
+    },
     need::Need,
     record,
     service::LatestFold,
@@ -11,6 +16,8 @@ use domain::{
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use view_store::{Row, StoreError, ViewStore};
+
+use crate::jobs::KnownStars;
 
 /// Why a row could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +75,7 @@ impl Rows<'_> {
         let mut numbers = Vec::new();
         let mut rows = self.0.scan(&ScanKey::Members(StreamKey::Account(account))).await?;
         while let Some(row) = rows.try_next().await? {
-            if matches!(&row.key, RowKey::Member { parent, .. } if *parent == repo) {
+            if matches!(&row.key, RowKey::Member { set: MemberSet::Pulls, parent, .. } if *parent == repo) {
                 let bucket = PullBucket::decode(&row.value)?;
                 numbers.extend(
                     bucket.entries().filter(|(_, entry)| entry.state.is_some()).map(|(number, _)| number),
@@ -76,6 +83,62 @@ impl Rows<'_> {
             }
         }
         Ok(numbers)
+    }
+
+    async fn known_stars(self, account: AccountId, repo: RepoId) -> Result<KnownStars, ReadError> {
+        let mut known = KnownStars::default();
+        let stars = self.stars(account, repo).await?.unwrap_or_default();
+        let mut rows = self.0.scan(&ScanKey::Members(StreamKey::Account(account))).await?;
+        while let Some(row) = rows.try_next().await? {
+            match &row.key {
+                RowKey::Member { set: MemberSet::Stargazers, parent, .. } if *parent == repo => {
+                    let bucket = StarBucket::decode(&row.value)?;
+                    let given = bucket.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
+                    known.given.extend(given.map(|(user, it)| (user, (it.told_at, it.login.clone()))));
+                }
+                RowKey::Member { set: MemberSet::Starred, parent, id, .. } if *parent == repo => {
+                    known.starred.extend(AccountId::read_key(id).map(|(user, _)| user));
+                }
+                _ => {}
+            }
+        }
+        Ok(known)
+    }
+
+    async fn stars(self, account: AccountId, repo: RepoId) -> Result<Option<Stars>, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Stars(repo))).await?;
+        Ok(row.map(|row| Stars::decode(&row.value)).transpose()?)
+    }
+
+    /// Who starred a repository, as far as it was told up to `until`.
+    pub(crate) async fn stargazers(
+        self,
+        account: AccountId,
+        repo: RepoId,
+        until: Version,
+    ) -> Result<BTreeSet<AccountId>, ReadError> {
+        let known = self.known_stars(account, repo).await?;
+        Ok(known.given.iter().filter(|(_, (told_at, _))| *told_at <= until).map(|(user, _)| *user).collect())
+    }
+
+    /// The stargazers of whom it is not known what they starred, with their logins.
+    pub(crate) async fn unknown_stargazers(
+        self,
+        account: AccountId,
+        repo: RepoId,
+    ) -> Result<Vec<(AccountId, Option<String>)>, ReadError> {
+        let KnownStars { given, starred } = self.known_stars(account, repo).await?;
+        let unknown = given.into_iter().filter(|(user, _)| !starred.contains(user));
+        Ok(unknown.map(|(user, (_, login))| (user, login)).collect())
+    }
+
+    /// Whether somebody wants the neighbours of a repository.
+    pub(crate) async fn are_neighbours_wanted(
+        self,
+        account: AccountId,
+        repo: RepoId,
+    ) -> Result<bool, ReadError> {
+        Ok(self.stars(account, repo).await?.is_some_and(|stars| stars.wanted.is_some()))
     }
 
     pub(crate) async fn login(self, key: &NeedKey) -> Result<Option<Login>, ReadError> {

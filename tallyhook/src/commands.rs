@@ -9,6 +9,7 @@ mod dead_letters;
 mod epoch;
 mod healthcheck;
 mod hook;
+mod key;
 mod migrate;
 mod retire;
 mod serve;
@@ -43,6 +44,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Backfill { login, plan } => backfill::run(&Admin::new(&settings)?, &login, plan).await,
         Call::Backup { dir } => backup::run(&Admin::new(&settings)?, &dir).await,
         Call::DeadLetters { action } => dead_letters::run(&Admin::new(&settings)?, action).await,
+        Call::Key { action } => key::run(&Admin::new(&settings)?, action).await,
         Call::Hook { action } => hook::run(&settings, action).await,
         Call::Healthcheck { url } => healthcheck::run(&settings, url.as_deref()).await,
         Call::Config => config::run(&raw),

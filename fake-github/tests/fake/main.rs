@@ -11,3 +11,4 @@ mod public;
 mod receiver;
 mod rest;
 mod schemas;
+mod stars;

@@ -11,3 +11,4 @@ mod readings;
 mod redirects;
 mod refusals;
 mod server;
+mod stars;

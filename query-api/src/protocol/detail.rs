@@ -16,7 +16,8 @@ use crate::{protocol::problem::Problem, rows::ReadError};
 pub(crate) struct Detail {
     status: StatusCode,
     detail: String,
-    headers: HeaderMap,
+    /// In a box, so that it is small where it is not used.
+    headers: Box<HeaderMap>,
 }
 
 /// A refusal as it is written.
@@ -29,7 +30,7 @@ pub(crate) struct Members<'a> {
 
 impl Detail {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Detail { status, detail: detail.into(), headers: HeaderMap::new() }
+        Detail { status, detail: detail.into(), headers: Box::default() }
     }
 
     pub(crate) fn key_is_missing() -> Self {
@@ -103,7 +104,7 @@ impl IntoResponse for Detail {
         let body = serde_json::to_vec(&Members { detail: &self.detail }).expect("plain texts serialize");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

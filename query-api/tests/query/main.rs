@@ -25,6 +25,7 @@ mod profiles;
 mod readers;
 mod repositories;
 mod representation;
+mod starneighbours;
 mod tokens;
 mod tracking;
 mod waiting;
