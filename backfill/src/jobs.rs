@@ -17,7 +17,6 @@ use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Reposito
 use github::client::RepoPath;
 
 use self::bitbucket::Workspace;
-pub(crate) use self::stars::KnownStars;
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},

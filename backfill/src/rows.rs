@@ -1,13 +1,18 @@
 //! Reading what is known, before asking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     AccountId, EntityKey, MemberSet, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
     entity::{
-        account::Account, latest::Latest, login::Login, pulls::PullBucket, repository::Repository,
-        stargazers::StarBucket, stars::Stars,
+        account::Account,
+        latest::Latest,
+        login::Login,
+        pulls::PullBucket,
+        repository::Repository,
+        stargazers::{self, Member, StarBucket},
+        stars::Stars,
     },
     need::Need,
     record,
@@ -16,8 +21,6 @@ use domain::{
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use view_store::{Row, StoreError, ViewStore};
-
-use crate::jobs::KnownStars;
 
 /// Why a row could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -85,27 +88,26 @@ impl Rows<'_> {
         Ok(numbers)
     }
 
-    async fn known_stars(self, account: AccountId, repo: RepoId) -> Result<KnownStars, ReadError> {
-        let mut known = KnownStars::default();
+    /// The stars that count, by who gave them.
+    async fn stars_given(
+        self,
+        account: AccountId,
+        repo: RepoId,
+    ) -> Result<BTreeMap<AccountId, Member>, ReadError> {
         let stars = self.stars(account, repo).await?.unwrap_or_default();
-        let mut rows = self.0.scan(&ScanKey::Members(StreamKey::Account(account))).await?;
-        while let Some(row) = rows.try_next().await? {
-            match &row.key {
-                RowKey::Member { set: MemberSet::Stargazers, parent, .. } if *parent == repo => {
-                    let bucket = StarBucket::decode(&row.value)?;
-                    let given = bucket.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
-                    known.given.extend(given.map(|(user, it)| (user, (it.told_at, it.login.clone()))));
-                }
-                RowKey::Member { set: MemberSet::Starred, parent, id, .. } if *parent == repo => {
-                    known.starred.extend(AccountId::read_key(id).map(|(user, _)| user));
-                }
-                _ => {}
-            }
+        let mut given = BTreeMap::new();
+        for bucket in 0..stargazers::BUCKETS {
+            let key = member(account, repo, MemberSet::Stargazers, bucket, Vec::new());
+            let Some(row) = self.0.get(&key).await? else { continue };
+            let slice = StarBucket::decode(&row.value)?;
+            let counts = slice.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
+            given.extend(counts.map(|(user, it)| (user, it.clone())));
         }
-        Ok(known)
+        Ok(given)
     }
 
-    async fn stars(self, account: AccountId, repo: RepoId) -> Result<Option<Stars>, ReadError> {
+    /// How the stars of a repository stand.
+    pub(crate) async fn stars(self, account: AccountId, repo: RepoId) -> Result<Option<Stars>, ReadError> {
         let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Stars(repo))).await?;
         Ok(row.map(|row| Stars::decode(&row.value)).transpose()?)
     }
@@ -117,28 +119,30 @@ impl Rows<'_> {
         repo: RepoId,
         until: Version,
     ) -> Result<BTreeSet<AccountId>, ReadError> {
-        let known = self.known_stars(account, repo).await?;
-        Ok(known.given.iter().filter(|(_, (told_at, _))| *told_at <= until).map(|(user, _)| *user).collect())
+        let given = self.stars_given(account, repo).await?;
+        Ok(given.into_iter().filter(|(_, it)| it.told_at <= until).map(|(user, _)| user).collect())
     }
 
-    /// The stargazers of whom it is not known what they starred, with their logins.
+    /// At most so many of the stargazers of whom it is not known what they starred, with their logins.
     pub(crate) async fn unknown_stargazers(
         self,
         account: AccountId,
         repo: RepoId,
+        count_max: usize,
     ) -> Result<Vec<(AccountId, Option<String>)>, ReadError> {
-        let KnownStars { given, starred } = self.known_stars(account, repo).await?;
-        let unknown = given.into_iter().filter(|(user, _)| !starred.contains(user));
-        Ok(unknown.map(|(user, (_, login))| (user, login)).collect())
-    }
-
-    /// Whether somebody wants the neighbours of a repository.
-    pub(crate) async fn are_neighbours_wanted(
-        self,
-        account: AccountId,
-        repo: RepoId,
-    ) -> Result<bool, ReadError> {
-        Ok(self.stars(account, repo).await?.is_some_and(|stars| stars.wanted.is_some()))
+        let mut unknown = Vec::new();
+        for (user, it) in self.stars_given(account, repo).await? {
+            let mut id = Vec::new();
+            user.write_key(&mut id);
+            let key = member(account, repo, MemberSet::Starred, stargazers::bucket_of(user), id);
+            if self.0.get(&key).await?.is_none() {
+                unknown.push((user, it.login));
+                if unknown.len() == count_max {
+                    break;
+                }
+            }
+        }
+        Ok(unknown)
     }
 
     pub(crate) async fn login(self, key: &NeedKey) -> Result<Option<Login>, ReadError> {
@@ -179,4 +183,8 @@ impl Rows<'_> {
         let known: Option<Etag> = self.cursor(stream, &record::etag_cursor(what, repo)).await?;
         Ok(known.filter(|known| known.asked_at >= changed_at).map(|known| known.etag))
     }
+}
+
+fn member(account: AccountId, parent: RepoId, set: MemberSet, bucket: u32, id: Vec<u8>) -> RowKey {
+    RowKey::Member { stream: StreamKey::Account(account), set, parent, wipe: 0, bucket, id }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountId, Event, NeedKey, RepoId, StreamKey, Version,
+    AccountId, Event, NeedKey, RepoId, StreamKey,
     event::{GazersListed, StarredReading, StarredRepository, StarsReading},
 };
 use github::client::{Answer, GivenStar, StargazersPage, StarredPage};
@@ -19,7 +19,7 @@ use crate::{
 const STARRED_PAGES_MAX: usize = 30;
 
 /// Stargazers that are asked about before other tasks have their turn.
-const STARGAZERS_A_TURN: usize = 20;
+const STARGAZERS_A_TURN: usize = 50;
 
 /// What one pass over a list came to.
 enum Pass {
@@ -102,15 +102,15 @@ impl Asker {
 
     /// Reads what some of a repository's stargazers starred.
     pub(super) async fn ask_starred(&self, target: &Target) -> Result<Ended, JobError> {
-        let unknown = self.rows().unknown_stargazers(target.account, target.id).await?;
+        let unknown = self.rows().unknown_stargazers(target.account, target.id, STARGAZERS_A_TURN).await?;
         let mut last = None;
-        for (user, login) in unknown.iter().take(STARGAZERS_A_TURN) {
+        for (user, login) in &unknown {
             last = Some(self.ask_starred_by(target, *user, login.as_deref()).await?);
         }
         if let Some(position) = last {
             self.folded.wait(position).await;
         }
-        Ok(if unknown.len() > STARGAZERS_A_TURN { Ended::Part } else { Ended::Answered })
+        Ok(if unknown.len() == STARGAZERS_A_TURN { Ended::Part } else { Ended::Answered })
     }
 
     async fn ask_starred_by(
@@ -158,7 +158,8 @@ impl Asker {
             stars.into_iter().filter_map(|star| star.repository).collect();
         let mut wanted: BTreeMap<RepoId, AccountId> = BTreeMap::from([(target.id, target.account)]);
         for repo in &repositories {
-            if self.rows().are_neighbours_wanted(repo.owner, repo.id).await? {
+            let stars = self.rows().stars(repo.owner, repo.id).await?;
+            if stars.is_some_and(|stars| stars.wanted.is_some()) {
                 wanted.insert(repo.id, repo.owner);
             }
         }
@@ -178,13 +179,4 @@ impl Asker {
 
 fn about(repo: RepoId) -> StarsReading<'static> {
     StarsReading { repo, gazers: Vec::new(), listed: None, starred: Vec::new() }
-}
-
-/// What is known of the stars of a repository, from its rows.
-#[derive(Default)]
-pub(crate) struct KnownStars {
-    /// Stars that count, with the record that told of each and the giver's login.
-    pub(crate) given: BTreeMap<AccountId, (Version, Option<String>)>,
-    /// Of whom it is known what they starred.
-    pub(crate) starred: BTreeSet<AccountId>,
 }
