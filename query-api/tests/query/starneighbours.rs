@@ -74,6 +74,20 @@ fn both() -> Value {
     ])
 }
 
+/// Makes neighbours of Octo's first repository known, and that Hubot's seventh has none; returns a key.
+pub(crate) async fn settle(bench: &Bench) -> String {
+    for (account, repo) in [(OCTO, 1), (HUBOT, 7)] {
+        let repo = RepoId::github(repo);
+        bench.command(account.stream(), vec![Event::NeighboursWanted { repo }]).await;
+        let since = bench.asked(account.stream()).await.asked_at;
+        let listed = Some(GazersListed { since, is_whole: true, absent: Vec::new() });
+        let reading = StarsReading { repo, listed, ..stars() };
+        bench.answer(account.stream(), vec![Event::Stars(Box::new(reading))]).await;
+    }
+    answer_stars(bench).await;
+    make_key(bench, None).await.1
+}
+
 /// A bench with a key, and neighbours that are known.
 async fn ready(settings: QuerySettings) -> (Bench, String) {
     let bench = Bench::new(settings).await;
