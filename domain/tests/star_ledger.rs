@@ -78,28 +78,28 @@ impl Bench {
         let rows = Rows::new();
         let ledger = load(&rows);
         let mut bench = Bench { rows, ledger, offset: 0 };
-        bench.fold(Told::Command, opening());
-        bench.fold(Told::Command, vec![Event::NeighboursWanted { repo: target() }]);
+        bench.fold(Told::Command, &opening());
+        bench.fold(Told::Command, &[Event::NeighboursWanted { repo: target() }]);
         bench
     }
 
-    fn fold(&mut self, told: Told, events: Vec<Event<'static>>) {
+    fn fold(&mut self, told: Told, events: &[Event<'static>]) {
         self.offset += 1;
         let stamp = Stamp { version: version(self.offset), received_at: Millis(1_000), told };
-        self.ledger.evolve(&stamp, &events);
+        self.ledger.evolve(&stamp, events);
         for row in drain(&mut self.ledger) {
             write(&mut self.rows, row);
         }
     }
 
     fn star(&mut self, user: u64, given: bool, at: i64) {
-        self.fold(Told::Delivery, vec![star(user, given, at)]);
+        self.fold(Told::Delivery, &[star(user, given, at)]);
     }
 
     /// Appends an answer that was asked for now; its `Date` is `date`.
     fn answer(&mut self, date: i64, reading: StarsReading<'static>) {
         let asked = self.asked(date);
-        self.fold(Told::Answer(asked), vec![Event::Stars(Box::new(reading))]);
+        self.fold(Told::Answer(asked), &[Event::Stars(Box::new(reading))]);
     }
 
     fn asked(&self, date: i64) -> Asked {
@@ -252,10 +252,10 @@ fn neighbours_of_a_hidden_repository_are_gone_at_once_and_its_stars_for_ever() {
     assert_eq!(bench.shown().unwrap().0[0]["repo"], "o/r3");
 
     let hidden = Event::RepositoryHidden { repo: target(), at: Second(120), why: HiddenWhy::Private };
-    bench.fold(Told::Delivery, vec![hidden]);
+    bench.fold(Told::Delivery, &[hidden]);
     assert_eq!((bench.needs(), bench.shown()), ((false, false), None));
 
-    bench.fold(Told::Delivery, vec![Event::RepositoryPublished { repo: target(), at: Second(130) }]);
+    bench.fold(Told::Delivery, &[Event::RepositoryPublished { repo: target(), at: Second(130) }]);
     let (neighbours, _) = bench.shown().unwrap();
     assert_eq!(neighbours, json!([]), "the forge erased the stars");
     // An old delivery brings nobody back; a new star counts.
@@ -270,7 +270,7 @@ fn a_closed_list_shows_what_deliveries_tell() {
     let mut bench = Bench::new();
     let asked = bench.asked(100);
     let refused = Event::Refused { about: NeedKey::Stargazers(target()), status: 403 };
-    bench.fold(Told::Answer(asked), vec![refused]);
+    bench.fold(Told::Answer(asked), &[refused]);
     assert!(bench.head().unwrap().is_closed);
     assert_eq!(bench.needs(), (false, false), "a refusal is not asked about again at once");
     bench.star(1, true, 110);
@@ -285,12 +285,12 @@ fn nobody_is_asked_about_stars_that_nobody_wants() {
     let rows = Rows::new();
     let ledger = load(&rows);
     let mut bench = Bench { rows, ledger, offset: 0 };
-    bench.fold(Told::Command, opening());
+    bench.fold(Told::Command, &opening());
     bench.star(1, true, 50);
     bench.star(2, true, 60);
     assert_eq!((bench.needs(), bench.head()), ((false, false), None));
     // They are known all the same, once somebody wants them.
-    bench.fold(Told::Command, vec![Event::NeighboursWanted { repo: target() }]);
+    bench.fold(Told::Command, &[Event::NeighboursWanted { repo: target() }]);
     assert_eq!(bench.needs(), (true, true));
 }
 
