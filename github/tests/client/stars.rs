@@ -15,7 +15,7 @@ async fn stargazers_come_with_their_times_page_by_page() {
         {"starred_at": "2023-11-14T22:13:21Z", "user": {"id": 52, "login": "grace"}},
     ]);
     let link = format!("<{next}>; rel=\"next\"");
-    let path = "/repos/octo/hello/stargazers";
+    let path = "/repos/octocat/Hello-World/stargazers";
     github.on(path, answer(page).insert_header("link", link.as_str())).await;
     github.on("/repositories/7/stargazers", answer(json!([]))).await;
     let first = fresh(github.client.stargazers(StargazersPage::First(REPO), &anew()).await);
@@ -57,7 +57,7 @@ async fn what_somebody_starred_leaves_out_what_not_everybody_may_see() {
 #[tokio::test]
 async fn a_closed_list_is_a_refusal_and_one_without_times_is_not_taken() {
     let github = Github::start().await;
-    github.on("/repos/octo/hello/stargazers", error(403, "Must have push access")).await;
+    github.on("/repos/octocat/Hello-World/stargazers", error(403, "Must have push access")).await;
     let closed = github.client.stargazers(StargazersPage::First(REPO), &anew()).await;
     assert!(matches!(closed, Ok(Answer::Refused { status: 403, .. })), "{closed:?}");
     github.on("/users/ada/starred", answer(json!([{"id": 1, "full_name": "octo/r1"}]))).await;
