@@ -10,6 +10,7 @@ mod profile;
 mod pulls;
 mod repositories;
 mod repository;
+mod stars;
 #[cfg(test)]
 mod tests;
 
@@ -64,11 +65,14 @@ impl Asker {
         match key {
             NeedKey::Commits(_) => return self.ask_commits(&target).await,
             NeedKey::Pulls(_) | NeedKey::Pull(..) | NeedKey::Languages(_) => {}
+            NeedKey::Stargazers(_) | NeedKey::Starred(_) => {}
             _ => return self.ask_repository(&target).await,
         }
         let Some(target) = self.located(target).await? else { return Ok(Ended::Answered) };
         match key {
             NeedKey::Pulls(_) => self.ask_pulls(&target).await,
+            NeedKey::Stargazers(_) => self.ask_stargazers(&target).await,
+            NeedKey::Starred(_) => self.ask_starred(&target).await,
             NeedKey::Pull(_, number) => self.ask_pull(&target, *number).await,
             _ => self.ask_languages(&target).await,
         }

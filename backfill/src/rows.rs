@@ -1,11 +1,20 @@
 //! Reading what is known, before asking.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::{
-    AccountId, EntityKey, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
+    AccountId, EntityKey, MemberSet, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
     entity::{
-        account::Account, gist_users::GistUsers, gists::Gists, latest::Latest, login::Login,
-        pulls::PullBucket, repository::Repository,
+        account::Account,
+        gist_users::GistUsers,
+        gists::Gists,
+        latest::Latest,
+        login::Login,
+        pulls::PullBucket,
+        repository::Repository,
+        stargazers::{self, Member, StarBucket},
+        stars::Stars,
     },
     need::Need,
     record,
@@ -71,7 +80,7 @@ impl Rows<'_> {
         let mut numbers = Vec::new();
         let mut rows = self.0.scan(&ScanKey::Members(StreamKey::Account(account))).await?;
         while let Some(row) = rows.try_next().await? {
-            if matches!(&row.key, RowKey::Member { parent, .. } if *parent == repo) {
+            if matches!(&row.key, RowKey::Member { set: MemberSet::Pulls, parent, .. } if *parent == repo) {
                 let bucket = PullBucket::decode(&row.value)?;
                 numbers.extend(
                     bucket.entries().filter(|(_, entry)| entry.state.is_some()).map(|(number, _)| number),
@@ -79,6 +88,63 @@ impl Rows<'_> {
             }
         }
         Ok(numbers)
+    }
+
+    /// The stars that count, by who gave them.
+    async fn stars_given(
+        self,
+        account: AccountId,
+        repo: RepoId,
+    ) -> Result<BTreeMap<AccountId, Member>, ReadError> {
+        let stars = self.stars(account, repo).await?.unwrap_or_default();
+        let mut given = BTreeMap::new();
+        for bucket in 0..stargazers::BUCKETS {
+            let key = member(account, repo, MemberSet::Stargazers, bucket, Vec::new());
+            let Some(row) = self.0.get(&key).await? else { continue };
+            let slice = StarBucket::decode(&row.value)?;
+            let counts = slice.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
+            given.extend(counts.map(|(user, it)| (user, it.clone())));
+        }
+        Ok(given)
+    }
+
+    /// How the stars of a repository stand.
+    pub(crate) async fn stars(self, account: AccountId, repo: RepoId) -> Result<Option<Stars>, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Stars(repo))).await?;
+        Ok(row.map(|row| Stars::decode(&row.value)).transpose()?)
+    }
+
+    /// Who starred a repository, as far as it was told up to `until`.
+    pub(crate) async fn stargazers(
+        self,
+        account: AccountId,
+        repo: RepoId,
+        until: Version,
+    ) -> Result<BTreeSet<AccountId>, ReadError> {
+        let given = self.stars_given(account, repo).await?;
+        Ok(given.into_iter().filter(|(_, it)| it.told_at <= until).map(|(user, _)| user).collect())
+    }
+
+    /// At most so many of the stargazers of whom it is not known what they starred, with their logins.
+    pub(crate) async fn unknown_stargazers(
+        self,
+        account: AccountId,
+        repo: RepoId,
+        count_max: usize,
+    ) -> Result<Vec<(AccountId, Option<String>)>, ReadError> {
+        let mut unknown = Vec::new();
+        for (user, it) in self.stars_given(account, repo).await? {
+            let mut id = Vec::new();
+            user.write_key(&mut id);
+            let key = member(account, repo, MemberSet::Starred, stargazers::bucket_of(user), id);
+            if self.0.get(&key).await?.is_none() {
+                unknown.push((user, it.login));
+                if unknown.len() == count_max {
+                    break;
+                }
+            }
+        }
+        Ok(unknown)
     }
 
     pub(crate) async fn login(self, key: &NeedKey) -> Result<Option<Login>, ReadError> {
@@ -130,4 +196,8 @@ impl Rows<'_> {
         let known: Option<Etag> = self.cursor(stream, &record::etag_cursor(what, repo)).await?;
         Ok(known.filter(|known| known.asked_at >= changed_at).map(|known| known.etag))
     }
+}
+
+fn member(account: AccountId, parent: RepoId, set: MemberSet, bucket: u32, id: Vec<u8>) -> RowKey {
+    RowKey::Member { stream: StreamKey::Account(account), set, parent, wipe: 0, bucket, id }
 }

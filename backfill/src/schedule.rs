@@ -44,6 +44,8 @@ impl What {
             What::Need(NeedKey::Languages(_)) => 6,
             // What is sent is not asked here.
             What::Need(NeedKey::Everything | NeedKey::Outbox) => 7,
+            // Hundreds of requests, which put off nothing else.
+            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_)) => 10,
             What::Sweep => 8,
             What::Latest => 9,
         }

@@ -5,6 +5,7 @@
 //! as far as it was asked after what it would overrule.
 
 pub mod account;
+pub mod api_key;
 pub mod check;
 pub mod commits;
 pub mod dated;
@@ -18,4 +19,7 @@ pub mod latest;
 pub mod login;
 pub mod pulls;
 pub mod repository;
+pub mod stargazers;
+pub mod starred;
+pub mod stars;
 pub mod visibility;

@@ -3,15 +3,19 @@
 //! `github::translate` makes events from deliveries, [`crate::snapshot`] from answers, [`crate::command`]
 //! from commands. Nothing here names a payload field or a row.
 
+mod api_key;
 mod gists;
 mod latest;
+mod stars;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::api_key::ApiKeyMade;
 pub use self::gists::{
     GistFacts, GistFile, GistUserFound, GistsReading, GistsWantedBy, SendingNote, SendingStep,
 };
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
+pub use self::stars::{Gazer, GazersListed, StarredReading, StarredRepository, StarsReading};
 use crate::{
     commit::CommitId,
     id::{AccountId, Forge, RepoId},
@@ -94,7 +98,8 @@ pub enum Event<'a> {
     /// A pull request was seen.
     Pull(PullReading),
     /// A star was given or taken.
-    Star(StarReading),
+    #[serde(borrow)]
+    Star(StarReading<'a>),
     /// A repository went private or was deleted.
     RepositoryHidden {
         /// The repository.
@@ -212,6 +217,9 @@ pub enum Event<'a> {
     Gists(Box<GistsReading>),
     /// Which account a user of S2 is; `Service` stream.
     GistUserFound(GistUserFound),
+    /// What the forge said of a repository's stars.
+    #[serde(borrow)]
+    Stars(Box<StarsReading<'a>>),
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.
@@ -229,8 +237,26 @@ pub enum Event<'a> {
     Dropped,
     /// Somebody read the account's views.
     Read,
+    /// Somebody wants to know which repositories share stargazers with one of the account's.
+    NeighboursWanted {
+        /// The repository.
+        repo: RepoId,
+    },
     /// Everything about the account is to be asked again now.
     CheckWanted,
+    /// An API key was made; `Service` stream.
+    #[serde(borrow)]
+    ApiKeyMade(Box<ApiKeyMade<'a>>),
+    /// An API key is no longer taken; `Service` stream.
+    ApiKeyRevoked {
+        /// Which.
+        id: Text<'a>,
+    },
+    /// Somebody used an API key, told at most once a day; `Service` stream.
+    ApiKeyUsed {
+        /// Which.
+        id: Text<'a>,
+    },
     /// Our door opened; deliveries before this moment may have been refused. `Service` stream.
     DoorOpened,
     /// The account's gists are to be kept.
@@ -447,14 +473,17 @@ pub struct PullReading {
 }
 
 /// A star given or taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StarReading {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarReading<'a> {
     /// The repository.
     pub repo: RepoId,
     /// Whose repository it is.
     pub owner: AccountId,
     /// Who starred.
     pub starrer: AccountId,
+    /// Their login.
+    #[serde(borrow)]
+    pub login: Option<Text<'a>>,
     /// Whether the star was given or taken.
     pub given: bool,
     /// When, by the forge.

@@ -112,6 +112,10 @@ pub enum EntityKey {
     GistUsers,
     /// How far a user of S2 has seen, by lower-cased login; `Service` stream only.
     GistVisit(String),
+    /// How the stars of one of its repositories stand.
+    Stars(RepoId),
+    /// An API key, by its id; `Service` stream only.
+    ApiKey(String),
 }
 
 /// A set whose members have rows of their own.
@@ -119,6 +123,10 @@ pub enum EntityKey {
 pub enum MemberSet {
     /// States of a repository's pull requests, many numbers a row.
     Pulls,
+    /// Who starred a repository, many accounts a row.
+    Stargazers,
+    /// What each of a repository's stargazers starred; the id is the account's.
+    Starred,
 }
 
 /// A rendered payload within a stream.
@@ -142,6 +150,10 @@ pub enum ViewKey {
     NewGists,
     /// S2's `/users`; `Service` stream only.
     GistUsers,
+    /// S3's neighbours of a repository: what stands beside its chunks.
+    Neighbours(RepoId),
+    /// A chunk of them, from 0.
+    NeighboursChunk(RepoId, u32),
 }
 
 /// Something that a forge must be asked, within a stream.
@@ -172,6 +184,10 @@ pub enum NeedKey {
     Gists,
     /// Files of the account's gists that are to be sent; not a forge is asked, but the sink.
     Outbox,
+    /// Who starred a repository.
+    Stargazers(RepoId),
+    /// What some of a repository's stargazers starred.
+    Starred(RepoId),
 }
 
 /// The address of a row.
@@ -286,7 +302,9 @@ impl NeedKey {
             | NeedKey::Commits(repo)
             | NeedKey::Pulls(repo)
             | NeedKey::Pull(repo, _)
-            | NeedKey::Languages(repo) => Some(*repo),
+            | NeedKey::Languages(repo)
+            | NeedKey::Stargazers(repo)
+            | NeedKey::Starred(repo) => Some(*repo),
             NeedKey::Login(..)
             | NeedKey::Everything
             | NeedKey::Profile

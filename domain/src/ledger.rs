@@ -12,6 +12,7 @@ mod fold;
 mod gists;
 pub mod names;
 mod render;
+pub mod stars;
 pub mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,6 +24,9 @@ use crate::{
         account::Account,
         pulls::{PullBucket, PullStates},
         repository::Repository,
+        stargazers::StarBucket,
+        starred::Starred,
+        stars::Stars,
     },
     event::{Event, Stamp},
     id::{AccountId, RepoId, StreamKey},
@@ -59,6 +63,10 @@ pub struct Ledger {
     order: BTreeMap<String, BTreeSet<RepoId>>,
     /// Public repositories with gaps, by name.
     gaps: BTreeSet<(String, RepoId)>,
+    /// Repositories whose neighbours are to be rendered: by which record first, and by which last.
+    neighbours: BTreeMap<RepoId, (Version, Version)>,
+    /// Repositories whose neighbours are large.
+    large_neighbours: BTreeSet<RepoId>,
     /// Repositories of which it is open whether they may be shown.
     unsettled: BTreeSet<RepoId>,
     dirty_cells: BTreeSet<RepoId>,
@@ -130,7 +138,6 @@ impl Ledger {
     /// When a row was written by a newer release or is damaged.
     pub fn load(id: AccountId, rows: impl IntoIterator<Item = Row>) -> Result<Self, DecodeError> {
         let mut ledger = Ledger::empty(id);
-        let mut states: HashMap<RepoId, PullStates, foldhash::fast::FixedState> = HashMap::default();
         let mut needs: Vec<(NeedKey, Need)> = Vec::new();
         for row in rows {
             match row.key {
@@ -145,7 +152,25 @@ impl Ledger {
                 }
                 RowKey::Member { set: MemberSet::Pulls, parent, bucket, .. } => {
                     let entries = PullBucket::decode(&row.value)?;
-                    states.entry(parent).or_default().load(bucket, entries, row.version);
+                    ledger.strays.entry(parent).or_default().states.load(bucket, entries, row.version);
+                }
+                RowKey::Entity(_, EntityKey::Stars(repo)) => {
+                    let stars = Stars::decode(&row.value)?;
+                    ledger.strays.entry(repo).or_default().stars(repo).load(stars, row.version);
+                }
+                RowKey::Member { set: MemberSet::Stargazers, parent, bucket, .. } => {
+                    let slice = StarBucket::decode(&row.value)?;
+                    ledger.strays.entry(parent).or_default().stars(parent).load_bucket(
+                        bucket,
+                        slice,
+                        row.version,
+                    );
+                }
+                RowKey::Member { set: MemberSet::Starred, parent, id, .. } => {
+                    let (user, _) = AccountId::read_key(&id).ok_or(DecodeError::Damaged)?;
+                    let starred = Starred::decode(&row.value)?;
+                    let stars = ledger.strays.entry(parent).or_default().stars(parent);
+                    stars.load_starred(user, &starred, row.version);
                 }
                 RowKey::Entity(_, EntityKey::Gists) => ledger.gists = GistsCell::load(&row)?,
                 // Written with the gists, and derived from them alone.
@@ -154,8 +179,9 @@ impl Ledger {
                 _ => {}
             }
         }
-        ledger.strays =
-            states.into_iter().map(|(repo, states)| (repo, Stray { states, needs: Vec::new() })).collect();
+        for stars in ledger.strays.values_mut().filter_map(|stray| stray.stars.as_mut()) {
+            stars.derive();
+        }
         for (key, need) in needs.into_iter().filter(|(_, need)| need.is_open()) {
             match key.repository() {
                 Some(repo) => ledger.strays.entry(repo).or_default().needs.push((key, need)),
@@ -192,6 +218,8 @@ impl Ledger {
             names: Names::default(),
             order: BTreeMap::new(),
             gaps: BTreeSet::new(),
+            neighbours: BTreeMap::new(),
+            large_neighbours: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             dirty_cells: BTreeSet::new(),
             dirty: DirtyAccount::default(),
@@ -221,17 +249,21 @@ impl Ledger {
     /// The first record whose rows are not all given out yet; the log must not be committed past it.
     pub fn unwritten_since(&self) -> Option<Version> {
         let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
-        cells.chain(self.dirty.since).chain(self.gists.since).min()
+        let neighbours = self.neighbours.values().map(|(since, _)| *since);
+        cells.chain(self.dirty.since).chain(self.gists.since).chain(neighbours).min()
     }
 
     /// Whether anything is left to give out.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty_cells.is_empty() || self.dirty.since.is_some() || self.gists.since.is_some()
+        !self.dirty_cells.is_empty()
+            || self.dirty.since.is_some()
+            || self.gists.since.is_some()
+            || !self.neighbours.is_empty()
     }
 
     /// Whether the account's own views are large, so that they are rendered less often.
     pub fn has_large_views(&self) -> bool {
-        self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
+        !self.large_neighbours.is_empty() || self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
     }
 
     /// Rough size in memory, in bytes.

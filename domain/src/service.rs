@@ -8,7 +8,7 @@ pub use self::latest::LatestFold;
 use crate::{
     codec::DecodeError,
     directory::Alias,
-    entity::{door::Door, login::Login},
+    entity::{api_key::ApiKey, door::Door, login::Login},
     event::{Event, Stamp, Told},
     id::{Forge, StreamKey},
     key::{EntityKey, NeedKey, RowKey},
@@ -24,6 +24,8 @@ pub fn touched(event: &Event<'_>) -> Option<RowKey> {
             EntityKey::Login(*forge, login.to_lowercase())
         }
         Event::DoorOpened => EntityKey::Door,
+        Event::ApiKeyMade(made) => EntityKey::ApiKey(made.id.to_string()),
+        Event::ApiKeyRevoked { id } | Event::ApiKeyUsed { id } => EntityKey::ApiKey(id.to_string()),
         other => gists::touched(other)?,
     };
     Some(RowKey::Entity(StreamKey::Service, key))
@@ -48,6 +50,12 @@ pub fn evolve(row: Option<&Row>, stamp: &Stamp, event: &Event<'_>) -> Result<Vec
             rows.extend(alias_row(*forge, name, stamp, event));
             Ok(rows)
         }
+        (RowKey::Entity(_, EntityKey::ApiKey(_)), _) => {
+            let known = row.map(|row| ApiKey::decode(&row.value)).transpose()?;
+            let version = row.map_or(stamp.version, |row| row.version.max(stamp.version));
+            let api_key = if is_folded { known } else { evolve_api_key(known, stamp, event) };
+            Ok(api_key.map(|it| Row { key, version, value: it.encode().into() }).into_iter().collect())
+        }
         (_, Event::DoorOpened) => {
             let mut door = row.map(|row| Door::decode(&row.value)).transpose()?.unwrap_or_default();
             let version = row.map_or(stamp.version, |row| row.version.max(stamp.version));
@@ -58,6 +66,22 @@ pub fn evolve(row: Option<&Row>, stamp: &Stamp, event: &Event<'_>) -> Result<Vec
         }
         _ => gists::evolve(row, stamp, event),
     }
+}
+
+/// What is said of a key that nobody made changes nothing, and a key is made once.
+fn evolve_api_key(known: Option<ApiKey>, stamp: &Stamp, event: &Event<'_>) -> Option<ApiKey> {
+    let Some(mut api_key) = known else {
+        return match event {
+            Event::ApiKeyMade(made) => Some(ApiKey::made(made, stamp)),
+            _ => None,
+        };
+    };
+    match event {
+        Event::ApiKeyRevoked { .. } => api_key.revoked(stamp),
+        Event::ApiKeyUsed { .. } => api_key.used(stamp),
+        _ => {}
+    }
+    Some(api_key)
 }
 
 fn evolve_login(known: Option<Login>, stamp: &Stamp, event: &Event<'_>) -> Option<Login> {

@@ -10,6 +10,7 @@ pub mod gist_users;
 pub mod gists;
 pub mod index;
 pub mod latest;
+pub mod neighbours;
 pub mod payload;
 pub mod repository;
 pub mod summary;

@@ -11,6 +11,7 @@ use domain::{
     directory::{Alias, DeadLetter, Directory, DirectoryState, HiddenRow, RepoName},
     entity::{
         account::{Account, Keeping, Profile},
+        api_key::ApiKey,
         check::Check,
         commits::{Commits, Pair},
         dated::Dated,
@@ -24,6 +25,9 @@ use domain::{
         login::{Found, Login},
         pulls::{PullBucket, PullTotals, PullsCounted},
         repository::{Facts, HtmlUrl, Repository},
+        stargazers::{Given, StarBucket},
+        starred::{Repo, Starred},
+        stars::{Listed, Stars, Wanted},
         visibility::{Hidden, Visibility},
     },
     event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PullState, TrackedBy},
@@ -32,6 +36,7 @@ use domain::{
         body::{Body, Meta, Stored},
         gists::Items,
         latest::Fragments,
+        neighbours::{Chunk, Head, Piece, StoredHead},
         summary::{StoredSummary, Summary},
     },
 };
@@ -281,6 +286,49 @@ impl Frozen {
     }
 }
 
+fn frozen_stars(frozen: &mut Frozen) {
+    let stars = Stars {
+        wanted: Some(Wanted { at: version(1), ms: Millis(2) }),
+        erased_at: Some(Second(3)),
+        listed: Some(Listed { since: version(4), date: Second(5), is_whole: true }),
+        list_check: check(6, Some(403)),
+    };
+    frozen.check("stars", &[stars, Stars::default()], Stars::encode, Stars::decode);
+    let mut slice = StarBucket::default();
+    let stamp = Stamp { version: version(9), received_at: Millis(8), told: Told::Delivery };
+    for (user, is_given, login) in [(1, true, Some("ada")), (1, false, None), (2, true, None)] {
+        let user = AccountId::github(user);
+        slice.read(Given { user, login, is_given, at: Second(7) }, &stamp);
+    }
+    frozen.check("stargazers", &[slice], StarBucket::encode, StarBucket::decode);
+    let hello =
+        Repo { id: RepoId::github(3), owner: AccountId::github(4), full_name: "octocat/hello".into() };
+    let starred = Starred {
+        login: "ada".into(),
+        asked: (version(5), Second(6)),
+        asked_ms: Millis(7),
+        is_whole: true,
+        repositories: vec![hello],
+    };
+    frozen.check("starred", &[starred], Starred::encode, Starred::decode);
+    let meta = Meta {
+        hash: 1,
+        length: 2,
+        as_of: Second(3),
+        checked_ms: None,
+        complete: false,
+        name: "octocat/hello".into(),
+    };
+    let head = Head { version: version(8), chunks: 1, meta, is_closed: true };
+    let heads = [StoredHead::Head(head), StoredHead::Gone];
+    frozen.check("neighbours", &heads, StoredHead::encode, StoredHead::decode);
+    // How a chunk is compressed is no promise; that of today reads back all the same.
+    let of = (RepoId::github(3), AccountId::github(4), 5);
+    let piece = Piece { of, is_continued: false, json: "{}".into() };
+    let chunk = Chunk { version: version(8), pieces: vec![piece] };
+    assert_eq!(Chunk::decode(&chunk.encode()), Ok(chunk));
+}
+
 #[test]
 fn stored_rows_are_frozen_and_read_back() {
     let mut frozen = Frozen(Vec::new());
@@ -371,6 +419,17 @@ fn stored_rows_are_frozen_and_read_back() {
     let users = GistUsers(BTreeMap::from([("octocat".into(), user)]));
     frozen.check("gist users", &[users], GistUsers::encode, GistUsers::decode);
     frozen.check("gist visit", &[GistVisit { seen: version(6) }], GistVisit::encode, GistVisit::decode);
+    frozen_stars(&mut frozen);
+    let api_key = ApiKey {
+        name: "dashboard".into(),
+        email: "ada@forge.test".into(),
+        hash: [9; 32],
+        made_ms: Millis(1),
+        expires_ms: Some(Millis(2)),
+        revoked_ms: Some(Millis(3)),
+        used_ms: Millis(4),
+    };
+    frozen.check("api key", &[api_key], ApiKey::encode, ApiKey::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

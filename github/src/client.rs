@@ -30,8 +30,9 @@ mod transport;
 
 pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
 pub use asks::{
-    GistsPage, HOOK_EVENTS, Hook, HookOwner, ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS,
-    PublicPage, PullCount, PullOrder, PullsPage, RepositoriesPage, ToldRepository,
+    GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedGist, ListedPull, NewHook,
+    ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage, RepositoriesPage, StargazersPage,
+    StarredPage, ToldRepository,
 };
 pub use limits::{Part, RateBudget};
 pub use links::Links;
@@ -72,6 +73,8 @@ struct Request<'a> {
     url: Url,
     etag: Option<&'a str>,
     json: Option<Bytes>,
+    /// The form in which the answer is wanted, where it is not the usual one.
+    accept: Option<&'static str>,
     now: domain::Second,
 }
 
@@ -155,8 +158,7 @@ impl Client {
         let shared = &*self.shared;
         let _permit = shared.in_flight.acquire().await.expect("the semaphore is never closed");
         let pass = Pass::admit(&shared.gate, Instant::now())?;
-        let sent =
-            shared.transport.send(&request.method, &request.url, request.etag, request.json.clone()).await;
+        let sent = shared.transport.send(request).await;
         let response = match sent {
             Ok(response) => response,
             Err(failure) => {

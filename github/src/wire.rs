@@ -21,6 +21,8 @@ mod pull;
 mod push;
 mod repository;
 mod stamps;
+#[cfg(feature = "client")]
+mod star;
 mod text;
 
 pub(crate) use account::{Account, Installation};
@@ -37,6 +39,8 @@ pub(crate) use pull::{PullRequest, PullTold};
 pub(crate) use push::Commits;
 pub(crate) use repository::Repository;
 pub(crate) use stamps::{Newest, Stamps};
+#[cfg(feature = "client")]
+pub(crate) use star::{ListedGazer, ListedStar};
 pub(crate) use text::after_prefix;
 
 /// A field of a JSON object.

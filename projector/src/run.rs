@@ -8,8 +8,8 @@ use std::{
 };
 
 use domain::{
-    AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ledger::LargeViews,
-    record::ATTEMPT_CURSOR,
+    AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ViewKey,
+    ledger::LargeViews, record::ATTEMPT_CURSOR,
 };
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
@@ -482,8 +482,9 @@ fn is_followed(key: &RowKey) -> bool {
         // Of how far jobs got only those who asked need know; whether they get anywhere readers are told.
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
-        Family::View
-        | Family::RepoName
+        // Chunks are many, and are read with their head only.
+        Family::View => !matches!(key, RowKey::View(_, ViewKey::NeighboursChunk(..))),
+        Family::RepoName
         | Family::Directory
         | Family::Need
         | Family::Hidden

@@ -8,6 +8,7 @@ mod backfill;
 mod dead_letters;
 mod drop;
 mod input;
+mod keys;
 mod letters;
 mod outbox;
 mod plan;
@@ -57,6 +58,8 @@ pub(crate) fn router(window: &Shared) -> Router {
         .route("/admin/outbox", get(outbox::list))
         .route("/admin/outbox/retry", post(outbox::retry))
         .route("/admin/outbox/drop", post(outbox::drop))
+        .route("/admin/keys", get(keys::list).post(keys::make))
+        .route("/admin/keys/revoke", post(keys::revoke))
         .with_state(Arc::clone(window));
     guarded(routes, window)
 }

@@ -27,6 +27,8 @@ use crate::{
 pub(crate) enum Behind {
     /// Data: the token is asked for, and requests are counted.
     Data,
+    /// Data for which each reader shows a key: requests are counted, and the route asks for the key.
+    Keyed,
     /// What anybody may know.
     Anything,
 }
@@ -72,7 +74,8 @@ where
         let window = &self.layer.window;
         let allowed = window.cors.allow(request.headers());
         let admitted = match self.layer.behind {
-            Behind::Data => admit(window, &request),
+            Behind::Data => limit(window, &request).and_then(|()| ask_token(window, &request)),
+            Behind::Keyed => limit(window, &request),
             Behind::Anything => Ok(()),
         };
         if let Err(problem) = admitted {
@@ -97,18 +100,20 @@ where
 
 /// Limits come before the token, so that tokens cannot be tried out faster than data is read. A preflight
 /// carries no token and costs nothing.
-fn admit(window: &Window, request: &Request) -> Result<(), Problem> {
+fn limit(window: &Window, request: &Request) -> Result<(), Problem> {
     let limit = match *request.method() {
         Method::OPTIONS => return Ok(()),
         Method::GET | Method::HEAD => &window.read_limit,
         _ => &window.write_limit,
     };
-    if let Some(limit) = limit {
-        let peer = request.extensions().get::<PeerAddress>().copied();
-        limit.check(address::client(peer, request.headers(), &window.settings.trusted_proxies))?;
-    }
+    let Some(limit) = limit else { return Ok(()) };
+    let peer = request.extensions().get::<PeerAddress>().copied();
+    limit.check(address::client(peer, request.headers(), &window.settings.trusted_proxies))
+}
+
+fn ask_token(window: &Window, request: &Request) -> Result<(), Problem> {
     match &window.api_token {
-        Some(token) => token.check(request.headers()),
-        None => Ok(()),
+        Some(token) if *request.method() != Method::OPTIONS => token.check(request.headers()),
+        Some(_) | None => Ok(()),
     }
 }

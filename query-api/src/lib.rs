@@ -10,6 +10,7 @@
 //! appended to the log like everything else; a list page joins views that are ready.
 
 mod admin;
+mod api_keys;
 mod claims;
 mod commands;
 mod folded;
@@ -19,6 +20,7 @@ mod gist_users;
 mod hidden;
 mod latest;
 mod metrics;
+mod neighbours;
 mod openapi;
 mod page;
 mod pages;

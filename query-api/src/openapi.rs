@@ -47,6 +47,7 @@ struct Document;
 pub fn openapi() -> OpenApi {
     let mut document = Document::openapi();
     document.merge(route::data().into_openapi());
+    document.merge(route::keyed().into_openapi());
     document.merge(route::anything().into_openapi());
     for (path, item) in &mut document.paths.paths {
         let has_parts = path.contains('{');

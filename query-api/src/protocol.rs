@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod conditional;
 pub(crate) mod cors;
+pub(crate) mod detail;
 pub(crate) mod encoding;
 pub(crate) mod latest_filter;
 pub(crate) mod link;

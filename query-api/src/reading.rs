@@ -285,7 +285,8 @@ impl Window {
         is_summary || row.view().is_some()
     }
 
-    async fn repository(&self, account: AccountId, name: &str) -> Result<RepoName, ReadError> {
+    /// What a name of an account's repository means.
+    pub(crate) async fn repository(&self, account: AccountId, name: &str) -> Result<RepoName, ReadError> {
         if !is_name(name) {
             return Ok(RepoName::Nothing);
         }

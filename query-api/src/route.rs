@@ -11,6 +11,7 @@ mod latest_gists;
 mod ping;
 mod repos;
 mod repository;
+mod starneighbours;
 mod stats;
 mod users;
 mod version;
@@ -34,9 +35,12 @@ use crate::{
 pub(crate) fn router(window: &Shared) -> Router {
     let gate = |behind| GateLayer { window: Arc::clone(window), behind };
     let (data, _) = data().split_for_parts();
+    let (keyed, _) = keyed().split_for_parts();
     let (anything, _) = anything().split_for_parts();
     let data = data.route_layer(gate(Behind::Data));
-    data.merge(anything.route_layer(gate(Behind::Anything)))
+    let keyed = keyed.route_layer(gate(Behind::Keyed));
+    data.merge(keyed)
+        .merge(anything.route_layer(gate(Behind::Anything)))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::no_such_path())
         .with_state(Arc::clone(window))
@@ -59,6 +63,11 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(repository::get)))
 }
 
+/// What needs an API key of its reader, with its description.
+pub(crate) fn keyed() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(read(routes!(starneighbours::get)))
+}
+
 /// What anybody may know, with its description.
 pub(crate) fn anything() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -73,7 +82,7 @@ fn read(routes: UtoipaMethodRouter<Shared>) -> UtoipaMethodRouter<Shared> {
 }
 
 /// Sends a reader to the present name of what was asked for, with the same query.
-fn moved(window: &Window, path: &str, uri: &Uri) -> Response {
+pub(crate) fn moved(window: &Window, path: &str, uri: &Uri) -> Response {
     let with_query = uri.query().and_then(|query| HeaderValue::try_from(format!("{path}?{query}")).ok());
     // A query that no header can hold is left out; a path is percent-encoded.
     let location = with_query.unwrap_or_else(|| HeaderValue::from_str(path).expect("a path is plain ASCII"));

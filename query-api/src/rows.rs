@@ -108,6 +108,19 @@ impl Rows {
         Box::pin(self.load(address.to_key())).await
     }
 
+    /// The row at a key, looked at within this time where hints may be lost. Where they may be, a row that was not
+    /// there is looked for again: it may have been made in another process a moment ago.
+    pub(crate) async fn get_within(&self, key: &RowKey, age: Duration) -> Result<Arc<CachedRow>, ReadError> {
+        let address = Address::from(key);
+        if self.age_max.is_some() {
+            let is_old = |row: &Arc<CachedRow>| row.is_absent() || row.looked_at.elapsed() > age;
+            if self.cache.peek(&address).is_some_and(|row| is_old(&row)) {
+                self.cache.remove(&address);
+            }
+        }
+        self.get(address).await
+    }
+
     fn kept(&self, address: &Address<'_>) -> Option<Arc<CachedRow>> {
         let row = self.cache.get(address)?;
         match self.age_max {

@@ -37,6 +37,8 @@ pub struct QuerySettings {
     pub read_limit: Option<Quota>,
     /// How often one client address may write.
     pub write_limit: Option<Quota>,
+    /// How often one API key may ask.
+    pub key_limit: Option<Quota>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Which web pages may read answers.
@@ -68,6 +70,7 @@ impl Default for QuerySettings {
             admin_token: None,
             read_limit: None,
             write_limit: None,
+            key_limit: Some(crate::api_keys::usual_limit()),
             trusted_proxies: Vec::new(),
             cors_origins: CorsOrigins::Any,
         }

@@ -13,11 +13,13 @@ use view_store::ViewStore;
 
 use crate::{
     Clock, Planner, QueryDeps, QuerySettings,
+    api_keys::ApiKeys,
     commands::Commands,
     folded::FoldedPositions,
     gist_users::Visits,
     hidden::HiddenIds,
     latest::{self, LatestAnswers},
+    neighbours::Neighbours,
     pages::Pages,
     protocol::{cors::Cors, names, problem::Problem, quota::Limit, token::Token},
     readers::Readers,
@@ -53,6 +55,8 @@ pub(crate) struct Window {
     pub(crate) tracking: Tracking,
     pub(crate) readers: Readers,
     pub(crate) visits: Visits,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) clock: Clock,
     pub(crate) planner: Option<Arc<dyn Planner>>,
     pub(crate) cors: Cors,
@@ -98,6 +102,8 @@ impl Window {
             tracking: Tracking::new(commands.clone(), &settings, metrics.tracked_on_read),
             readers: Readers::new(commands.clone()),
             visits: Visits::default(),
+            neighbours: Neighbours::default(),
+            api_keys: ApiKeys::new(settings.key_limit, commands.clone()),
             commands,
             cors,
             shared_headers,
@@ -142,7 +148,7 @@ impl Window {
 
     /// Whether what was checked then can have missed nothing that matters: our door was open since, and the
     /// sweep has not left it out. While it is not known when the door opened, nothing is fresh.
-    async fn is_fresh(&self, checked: Option<Millis>) -> bool {
+    pub(crate) async fn is_fresh(&self, checked: Option<Millis>) -> bool {
         let Some(checked) = checked else { return false };
         let door = self.rows.get(Address::Row(&self.door)).await;
         let Some(opened) = door.ok().and_then(|door| door.door()) else { return false };

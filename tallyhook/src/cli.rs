@@ -1,6 +1,6 @@
 //! The command line: subcommands here, settings' flags from their table.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand, value_parser};
 
@@ -86,6 +86,12 @@ pub(crate) enum Call {
         #[command(subcommand)]
         action: Outbox,
     },
+    /// API keys of readers
+    Key {
+        /// What to do with them
+        #[command(subcommand)]
+        action: Key,
+    },
     /// Webhooks at GitHub
     Hook {
         /// What to do with them
@@ -166,6 +172,28 @@ pub(crate) enum Outbox {
         /// As `list` shows them
         #[arg(required = true)]
         ids: Vec<String>,
+    },
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make one; the last line printed is the key, which is shown this once
+    Create {
+        /// What it is for
+        name: String,
+        /// Whom to write to about it
+        email: String,
+        /// For how long it works, such as 90d; without it, until it is revoked
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        expires: Option<Duration>,
+    },
+    /// List them, without the keys themselves
+    List,
+    /// End one, now
+    Revoke {
+        /// As `list` shows it
+        id: String,
     },
 }
 

@@ -9,6 +9,7 @@ mod dead_letters;
 mod epoch;
 mod healthcheck;
 mod hook;
+mod key;
 mod migrate;
 mod outbox;
 mod retire;
@@ -45,6 +46,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Backup { dir } => backup::run(&Admin::new(&settings)?, &dir).await,
         Call::DeadLetters { action } => dead_letters::run(&Admin::new(&settings)?, action).await,
         Call::Outbox { action } => outbox::run(&Admin::new(&settings)?, action).await,
+        Call::Key { action } => key::run(&Admin::new(&settings)?, action).await,
         Call::Hook { action } => hook::run(&settings, action).await,
         Call::Healthcheck { url } => healthcheck::run(&settings, url.as_deref()).await,
         Call::Config => config::run(&raw),

@@ -145,7 +145,9 @@ impl Asker {
         let Some(target) = self.target(account, id).await? else { return Ok(()) };
         let wants_pulls = !since.is_before(&target.repo.pulls_check);
         let wants_languages = !since.is_before(&target.repo.languages_check);
-        if !target.repo.visibility.is_public() || !(wants_pulls || wants_languages) {
+        let stars = self.rows().stars(account, id).await?.filter(|stars| stars.wanted.is_some());
+        let wants_stars = stars.is_some_and(|stars| !since.is_before(&stars.list_check));
+        if !target.repo.visibility.is_public() || !(wants_pulls || wants_languages || wants_stars) {
             return Ok(());
         }
         let Some(target) = self.located(target).await? else { return Ok(()) };
@@ -154,6 +156,9 @@ impl Asker {
         }
         if wants_languages {
             self.ask_languages(&target).await?;
+        }
+        if wants_stars {
+            self.ask_stargazers(&target).await?;
         }
         Ok(())
     }

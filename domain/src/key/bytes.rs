@@ -204,6 +204,11 @@ impl EntityKey {
                 out.push(12);
                 out.extend_from_slice(login.as_bytes());
             }
+            EntityKey::Stars(repo) => write_tagged_repo(out, 15, *repo),
+            EntityKey::ApiKey(id) => {
+                out.push(16);
+                out.extend_from_slice(id.as_bytes());
+            }
         }
     }
 
@@ -217,6 +222,8 @@ impl EntityKey {
             (10, []) => Some(EntityKey::Gists),
             (11, []) => Some(EntityKey::GistUsers),
             (12, rest) => text(rest).map(EntityKey::GistVisit),
+            (15, rest) => whole_repo(rest).map(EntityKey::Stars),
+            (16, rest) => text(rest).map(EntityKey::ApiKey),
             _ => None,
         }
     }
@@ -226,11 +233,18 @@ impl MemberSet {
     fn tag(self) -> u8 {
         match self {
             MemberSet::Pulls => 0,
+            MemberSet::Stargazers => 15,
+            MemberSet::Starred => 16,
         }
     }
 
     fn from_tag(tag: u8) -> Option<Self> {
-        (tag == 0).then_some(MemberSet::Pulls)
+        match tag {
+            0 => Some(MemberSet::Pulls),
+            15 => Some(MemberSet::Stargazers),
+            16 => Some(MemberSet::Starred),
+            _ => None,
+        }
     }
 }
 
@@ -252,6 +266,11 @@ impl ViewKey {
             ViewKey::Gists => out.push(10),
             ViewKey::NewGists => out.push(11),
             ViewKey::GistUsers => out.push(12),
+            ViewKey::Neighbours(repo) => write_tagged_repo(out, 15, repo),
+            ViewKey::NeighboursChunk(repo, number) => {
+                write_tagged_repo(out, 16, repo);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
         }
     }
 
@@ -266,6 +285,11 @@ impl ViewKey {
             (10, []) => Some(ViewKey::Gists),
             (11, []) => Some(ViewKey::NewGists),
             (12, []) => Some(ViewKey::GistUsers),
+            (15, rest) => whole_repo(rest).map(ViewKey::Neighbours),
+            (16, rest) => {
+                let (repo, number) = RepoId::read_key(rest)?;
+                Some(ViewKey::NeighboursChunk(repo, u32::from_be_bytes(number.try_into().ok()?)))
+            }
             _ => None,
         }
     }
@@ -295,6 +319,8 @@ impl NeedKey {
             }
             NeedKey::Gists => out.push(11),
             NeedKey::Outbox => out.push(12),
+            NeedKey::Stargazers(repo) => write_tagged_repo(out, 15, *repo),
+            NeedKey::Starred(repo) => write_tagged_repo(out, 16, *repo),
         }
     }
 
@@ -315,6 +341,8 @@ impl NeedKey {
             (10, rest) => text(rest).map(NeedKey::GistUser),
             (11, []) => Some(NeedKey::Gists),
             (12, []) => Some(NeedKey::Outbox),
+            (15, rest) => whole_repo(rest).map(NeedKey::Stargazers),
+            (16, rest) => whole_repo(rest).map(NeedKey::Starred),
             _ => None,
         }
     }
@@ -383,6 +411,28 @@ mod tests {
                 bucket: 2,
                 id: Vec::new(),
             },
+            RowKey::Entity(stream, EntityKey::Stars(repo)),
+            RowKey::Entity(StreamKey::Service, EntityKey::ApiKey("3f9a".into())),
+            RowKey::Member {
+                stream,
+                set: MemberSet::Stargazers,
+                parent: repo,
+                wipe: 0,
+                bucket: 63,
+                id: Vec::new(),
+            },
+            RowKey::Member {
+                stream,
+                set: MemberSet::Starred,
+                parent: repo,
+                wipe: 0,
+                bucket: 63,
+                id: StreamKey::Account(AccountId::github(2)).to_bytes(),
+            },
+            RowKey::View(stream, ViewKey::Neighbours(repo)),
+            RowKey::View(stream, ViewKey::NeighboursChunk(repo, 2)),
+            RowKey::Need(stream, NeedKey::Stargazers(repo)),
+            RowKey::Need(stream, NeedKey::Starred(repo)),
             RowKey::View(stream, ViewKey::GithubPayload),
             RowKey::View(stream, ViewKey::Account),
             RowKey::View(stream, ViewKey::RepositoryIndex),

@@ -6,6 +6,7 @@ use crate::{
     entity::{pulls::PullStates, repository::Repository},
     id::RepoId,
     key::NeedKey,
+    ledger::stars::StarCell,
     need::{self, Need},
     version::Version,
     view::repository::Figures,
@@ -20,6 +21,8 @@ pub struct Cell {
     pub version: Version,
     /// The states of its pull requests.
     pub states: PullStates,
+    /// Its stars, where any were told of or are wanted.
+    pub stars: Option<Box<StarCell>>,
     /// What it adds to its account's totals, as last derived.
     pub figures: Option<Figures>,
     /// What it adds to S0's payload.
@@ -32,6 +35,8 @@ pub struct Cell {
     pub is_hidden_written: bool,
     /// Its size in memory as last counted into its ledger's.
     pub weight: usize,
+    /// Whether its neighbours must be written whether or not they changed.
+    pub are_neighbours_replayed: bool,
     /// What must be written.
     pub dirty: Dirty,
 }
@@ -59,8 +64,17 @@ pub struct Dirty {
 pub struct Stray {
     /// The states of its pull requests.
     pub states: PullStates,
+    /// Its stars.
+    pub stars: Option<Box<StarCell>>,
     /// Its needs.
     pub needs: Vec<(NeedKey, Need)>,
+}
+
+impl Stray {
+    /// Its stars; none so far, where none are stored.
+    pub(super) fn stars(&mut self, repo: RepoId) -> &mut StarCell {
+        self.stars.get_or_insert_with(|| Box::new(StarCell::new(repo)))
+    }
 }
 
 impl Cell {
@@ -71,11 +85,13 @@ impl Cell {
             repo,
             version,
             states,
+            stars: None,
             figures: None,
             fragment: Vec::new(),
             needs: Vec::new(),
             shown: None,
             weight: 0,
+            are_neighbours_replayed: false,
             dirty: Dirty::default(),
         }
     }
@@ -83,13 +99,17 @@ impl Cell {
     /// Takes in what is stored beside the entity.
     pub fn adopt(&mut self, stray: Stray) {
         self.states = stray.states;
+        self.stars = stray.stars;
         self.dirty.needs.extend(stray.needs.iter().map(|(key, _)| key.clone()));
         self.needs = stray.needs;
     }
 
     /// Notes which needs changed.
     pub fn note_needs(&mut self, id: RepoId, is_kept: bool) {
-        let derived = need::of_repository(id, &self.repo, &self.states, is_kept);
+        let mut derived = need::of_repository(id, &self.repo, &self.states, is_kept);
+        if let Some(stars) = &self.stars {
+            derived.extend(stars.needs(&self.repo, is_kept && self.repo.visibility.is_public()));
+        }
         note_changed(&mut self.needs, derived, &mut self.dirty.needs, self.dirty.replayed);
     }
 
@@ -106,7 +126,10 @@ impl Cell {
         /// An entry of a pull request's state.
         const PULL: usize = 64;
         let pulls = usize::try_from(self.states.counts().total()).unwrap_or(usize::MAX);
-        BASE.saturating_add(self.fragment.len()).saturating_add(pulls.saturating_mul(PULL))
+        let stars = self.stars.as_ref().map_or(0, |stars| stars.weight());
+        BASE.saturating_add(self.fragment.len())
+            .saturating_add(pulls.saturating_mul(PULL))
+            .saturating_add(stars)
     }
 }
 

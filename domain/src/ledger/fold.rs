@@ -4,11 +4,20 @@ use smallvec::SmallVec;
 
 use crate::{
     directory::Alias,
-    entity::{account::Keeping, doubt::Doubt, pulls::bucket_of},
-    event::{Event, HiddenWhy, OwnerReading, PullState, Stamp, Told, TrackedBy},
+    entity::{
+        account::Keeping,
+        doubt::Doubt,
+        pulls::bucket_of,
+        stargazers::{self, Given, StarBucket},
+        stars::Stars,
+    },
+    event::{Asked, Event, HiddenWhy, OwnerReading, PullState, Stamp, StarsReading, Told, TrackedBy},
     id::{AccountId, RepoId},
     key::{NeedKey, RowKey},
-    ledger::Ledger,
+    ledger::{
+        Ledger,
+        stars::{self, StarCell},
+    },
     row::Row,
     time::Second,
     version::Version,
@@ -24,12 +33,23 @@ pub(super) struct Fold<'l> {
     repos: SmallVec<[(RepoId, bool); 4]>,
     /// Rows of pull requests likewise, each with its version before this record.
     buckets: SmallVec<[(RepoId, u32, Version); 4]>,
+    /// Rows of stars and of slices of star sets likewise.
+    stars: SmallVec<[(RepoId, Version); 1]>,
+    star_buckets: SmallVec<[(RepoId, u32, Version); 4]>,
 }
 
 impl<'l> Fold<'l> {
     pub(super) fn new(ledger: &'l mut Ledger, stamp: &Stamp) -> Self {
         let account = ledger.account_version < stamp.version;
-        Fold { ledger, stamp: *stamp, account, repos: SmallVec::new(), buckets: SmallVec::new() }
+        Fold {
+            ledger,
+            stamp: *stamp,
+            account,
+            repos: SmallVec::new(),
+            buckets: SmallVec::new(),
+            stars: SmallVec::new(),
+            star_buckets: SmallVec::new(),
+        }
     }
 
     pub(super) fn run(mut self, events: &[Event<'_>]) {
@@ -99,10 +119,18 @@ impl<'l> Fold<'l> {
                 repo.commits_check.changed_at = stamp.version;
             }),
             Event::Pull(pull) => self.change_pull(pull.repo, pull.number, pull.state, pull.updated_at),
-            // The star *set* is kept by a view of its own; the gauge came with the repository.
+            // The gauge came with the repository. A star that the account gave to another's says nothing of its own.
+            Event::Star(star) if star.owner == self.ledger.id => {
+                let login = star.login.as_deref();
+                let given = Given { user: star.starrer, login, is_given: star.given, at: star.at };
+                self.change_member(star.repo, star.starrer, |bucket| bucket.read(given, &stamp));
+            }
             Event::Star(_) => {}
             Event::RepositoryHidden { repo, at, why } => {
                 self.change(*repo, |repo| repo.hide(*why, *at, &stamp));
+                if matches!(why, HiddenWhy::Private | HiddenWhy::Deleted) {
+                    self.erase_stars(*repo, *at);
+                }
             }
             Event::RepositoryPublished { repo, at } => {
                 self.change(*repo, |repo| repo.publish(*at, &stamp));
@@ -177,6 +205,10 @@ impl<'l> Fold<'l> {
                 let bytes = bytes.iter().map(|(name, bytes)| (name.to_string(), *bytes)).collect();
                 repo.languages.answer(bytes, &stamp);
                 repo.languages_check.answered(&asked);
+            }),
+            (Event::Stars(reading), Some(asked)) => self.read_stars(reading, &asked),
+            (Event::NeighboursWanted { repo }, _) => self.change_stars(*repo, |stars| {
+                stars.want(&stamp);
             }),
             (Event::Untracked, _) => self.keep(Keeping::Muted),
             (Event::Dropped, _) => self.keep(Keeping::Dropped),
@@ -287,6 +319,7 @@ impl<'l> Fold<'l> {
                 repo.pulls_check.changed_at = stamp.version;
             }),
             NeedKey::Languages(repo) => self.change(*repo, |repo| repo.languages.pushed(&stamp)),
+            NeedKey::Stargazers(_) | NeedKey::Starred(_) => {}
             NeedKey::Profile => self.change_account(|ledger| {
                 Doubt::raise(&mut ledger.account.profile_doubt, &stamp);
                 ledger.account.profile_check.changed_at = stamp.version;
@@ -319,6 +352,11 @@ impl<'l> Fold<'l> {
                     repo.languages.confirmed(&stamp);
                 });
             }
+            NeedKey::Stargazers(repo) => {
+                self.change_stars(*repo, |stars| stars.list_check.refused(&asked, status));
+            }
+            // Of one stargazer: told with what is known of them.
+            NeedKey::Starred(_) => {}
             NeedKey::Profile => self.change_account(|ledger| {
                 ledger.account.profile_check.refused(&asked, status);
                 true
@@ -348,6 +386,10 @@ impl<'l> Fold<'l> {
                 repo.languages_check.answered(&asked);
                 repo.languages.confirmed(&stamp);
             }),
+            NeedKey::Stargazers(repo) => {
+                self.change_stars(*repo, |stars| stars.list_check.answered(&asked));
+            }
+            NeedKey::Starred(_) => {}
             NeedKey::Profile => self.change_account(|ledger| {
                 ledger.account.profile_check.answered(&asked);
                 true
@@ -404,6 +446,82 @@ impl<'l> Fold<'l> {
         if before < stamp.version {
             change(cell, before);
         } else {
+            cell.dirty.replayed = true;
+            self.ledger.dirty.replayed = true;
+        }
+    }
+
+    fn read_stars(&mut self, reading: &StarsReading<'_>, asked: &Asked) {
+        let stamp = self.stamp;
+        for given in stars::members_of(reading) {
+            self.change_member(reading.repo, given.user, |bucket| bucket.read(given, &stamp));
+        }
+        if let Some(list) = &reading.listed {
+            for user in &list.absent {
+                self.change_member(reading.repo, *user, |bucket| {
+                    bucket.absent(*user, list.since, asked, &stamp);
+                });
+            }
+            self.change_stars(reading.repo, |stars| stars.listed(list, asked));
+        }
+        for starred in &reading.starred {
+            let cell = self.star_cell(reading.repo);
+            let before = cell.starred_version(starred.starrer);
+            cell.read_starred(starred, asked, &stamp);
+            self.note_replayed(reading.repo, before);
+        }
+    }
+
+    /// The forge erases the stars of what goes private. Nothing is noted where none were told of.
+    fn erase_stars(&mut self, repo: RepoId, at: Second) {
+        let has_stars = self.ledger.cells.get(&repo).is_some_and(|cell| cell.stars.is_some());
+        if has_stars {
+            self.change_stars(repo, |stars| {
+                stars.erase(at);
+            });
+        }
+    }
+
+    /// The stars of a repository, which must be written with it.
+    fn star_cell(&mut self, repo: RepoId) -> &mut StarCell {
+        // What is shown of the repository is looked at again.
+        self.change(repo, |_| {});
+        let cell = self.ledger.cell(repo, &self.stamp);
+        cell.stars.get_or_insert_with(|| Box::new(StarCell::new(repo)))
+    }
+
+    /// Changes how the stars of a repository stand, unless this record is in their row already.
+    fn change_stars(&mut self, repo: RepoId, change: impl FnOnce(&mut Stars)) {
+        let stamp = self.stamp;
+        let known = self.stars.iter().find(|(of, _)| *of == repo).map(|(_, version)| *version);
+        let cell = self.star_cell(repo);
+        let before = known.unwrap_or(cell.version());
+        cell.change(before, &stamp, change);
+        if known.is_none() {
+            self.stars.push((repo, before));
+        }
+        self.note_replayed(repo, before);
+    }
+
+    /// Changes the slice of a star set that holds an account, unless this record is in it already.
+    fn change_member(&mut self, repo: RepoId, user: AccountId, change: impl FnOnce(&mut StarBucket)) {
+        let stamp = self.stamp;
+        let bucket = stargazers::bucket_of(user);
+        let known = self.star_buckets.iter().find(|(of, at, _)| (*of, *at) == (repo, bucket));
+        let known = known.map(|(.., version)| *version);
+        let cell = self.star_cell(repo);
+        let before = known.unwrap_or(cell.bucket_version(user));
+        cell.change_member(user, before, &stamp, change);
+        if known.is_none() {
+            self.star_buckets.push((repo, bucket, before));
+        }
+        self.note_replayed(repo, before);
+    }
+
+    fn note_replayed(&mut self, repo: RepoId, before: Version) {
+        if before >= self.stamp.version
+            && let Some(cell) = self.ledger.cells.get_mut(&repo)
+        {
             cell.dirty.replayed = true;
             self.ledger.dirty.replayed = true;
         }

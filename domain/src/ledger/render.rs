@@ -35,6 +35,7 @@ impl Ledger {
         }
         if self.dirty_cells.is_empty() {
             self.drain_account(large_views, &mut drained.rows);
+            self.drain_neighbours(large_views, &mut drained.rows);
         } else {
             drained.has_more = true;
         }
@@ -75,6 +76,21 @@ impl Ledger {
             }
         }
         push_needs(rows, stream, &cell.needs, dirty.needs, touched_at);
+        if let Some(stars) = &mut cell.stars {
+            stars.drain(stream, rows);
+            let figures = cell.figures.as_ref().filter(|_| is_kept && login);
+            let name = figures.map(|figures| figures.full_name.as_str());
+            if stars.must_render(name, dirty.replayed) {
+                let since = dirty.since.unwrap_or(touched_at);
+                let (_, last) = self.neighbours.entry(id).or_insert((since, touched_at));
+                *last = touched_at;
+                cell.are_neighbours_replayed |= dirty.replayed;
+                if name.is_none() {
+                    // Small, and never put off: it is out of every answer in the same write.
+                    self.large_neighbours.remove(&id);
+                }
+            }
+        }
 
         // Of a Bitbucket repository nobody reads more than its part of the summary.
         let has_view = id.forge() == Forge::GitHub;
@@ -120,6 +136,29 @@ impl Ledger {
         }
         let names = if dirty.replayed { self.names.of(id) } else { names };
         self.dirty.names.extend(names);
+    }
+
+    /// Neighbours that changed; large ones may be left for later.
+    fn drain_neighbours(&mut self, large_views: LargeViews, rows: &mut Vec<Row>) {
+        let stream = self.stream();
+        let is_named = self.account.is_kept() && self.account.profile.login.is_some();
+        let large = &self.large_neighbours;
+        let due =
+            self.neighbours.iter().filter(|(id, _)| large_views == LargeViews::Render || !large.contains(id));
+        let due: Vec<(RepoId, Version)> = due.map(|(id, (_, touched_at))| (*id, *touched_at)).collect();
+        for (id, touched_at) in due {
+            self.neighbours.remove(&id);
+            let Some(cell) = self.cells.get_mut(&id) else { continue };
+            let Some(stars) = &mut cell.stars else { continue };
+            let name = cell.figures.as_ref().filter(|_| is_named).map(|figures| figures.full_name.as_str());
+            let replayed = std::mem::take(&mut cell.are_neighbours_replayed);
+            stars.render(stream, name, touched_at, replayed, rows);
+            if stars.is_large() {
+                self.large_neighbours.insert(id);
+            } else {
+                self.large_neighbours.remove(&id);
+            }
+        }
     }
 
     /// Brings totals, order and gaps up to what the repository shows now.

@@ -106,6 +106,8 @@ pub(crate) struct Repository {
     pub(crate) pulls: BTreeMap<u64, Pull>,
     pub(crate) issues: BTreeMap<u64, Issue>,
     pub(crate) stars: BTreeMap<AccountId, Second>,
+    /// Whether only its own people may see who starred it.
+    pub(crate) are_stargazers_closed: bool,
 }
 
 impl Repository {

@@ -13,6 +13,8 @@ const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 pub(super) struct Caller {
     pub(super) account: Option<AccountId>,
     pub(super) version: &'static str,
+    /// Whether lists of stars are wanted with their times.
+    pub(super) wants_star_times: bool,
 }
 
 impl Caller {
@@ -34,8 +36,9 @@ impl Caller {
                 "Bad Request: the X-GitHub-Api-Version is not supported",
             )));
         };
+        let wants_star_times = text(header::ACCEPT).is_some_and(|accept| accept.contains("star+json"));
         let Some(authorization) = text(header::AUTHORIZATION) else {
-            return Ok(Caller { account: None, version });
+            return Ok(Caller { account: None, version, wants_star_times });
         };
         let token = authorization
             .split_once(' ')
@@ -44,7 +47,7 @@ impl Caller {
             })
             .map(|(_, token)| token.trim());
         match token.and_then(|token| view.state.tokens.get(token)) {
-            Some(account) => Ok(Caller { account: Some(*account), version }),
+            Some(account) => Ok(Caller { account: Some(*account), version, wants_star_times }),
             None => Err(Box::new(Reply::error(401, "Bad credentials"))),
         }
     }

@@ -7,6 +7,7 @@ pub(super) mod hooks;
 pub(super) mod organizations;
 pub(super) mod pulls;
 pub(super) mod repositories;
+pub(super) mod stars;
 pub(super) mod users;
 
 use super::{caller::Caller, limits::Standing, paging::Query, reply::Reply};

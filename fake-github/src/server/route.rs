@@ -72,6 +72,11 @@ pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
         ["users", login] => {
             (view.account_named(login)).map_or_else(Reply::not_found, |it| endpoint::users::one(context, it))
         }
+        ["user", id, "starred"] => {
+            account(view, id).map_or_else(Reply::not_found, |it| endpoint::stars::starred(context, it))
+        }
+        ["users", login, "starred"] => (view.account_named(login))
+            .map_or_else(Reply::not_found, |it| endpoint::stars::starred(context, it)),
         ["users", login, "repos"] => (view.account_named(login))
             .map_or_else(Reply::not_found, |it| endpoint::users::repositories(context, it)),
         ["meta"] => endpoint::meta(),
@@ -105,6 +110,7 @@ fn in_repository(context: Context<'_>, repo: &Repository, rest: &[String]) -> Re
         ["commits", name @ ..] => endpoint::commits::one(context, repo, &name.join("/")),
         ["pulls"] => endpoint::pulls::list(context, repo),
         ["pulls", number] => endpoint::pulls::one(context, repo, number),
+        ["stargazers"] => endpoint::stars::stargazers(context, repo),
         ["languages"] => endpoint::repositories::languages(repo),
         ["topics"] => endpoint::repositories::topics(repo),
         ["hooks", rest @ ..] => {

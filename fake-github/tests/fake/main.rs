@@ -12,3 +12,4 @@ mod public;
 mod receiver;
 mod rest;
 mod schemas;
+mod stars;

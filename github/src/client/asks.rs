@@ -11,6 +11,7 @@ mod pull_count;
 mod pulls;
 mod repositories;
 mod repository;
+mod stars;
 
 pub use gists::{GistsPage, ListedGist};
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};
@@ -18,11 +19,17 @@ pub use latest::{PublicPage, ToldRepository};
 pub use pull_count::PullCount;
 pub use pulls::{ListedPull, PullOrder, PullsPage};
 pub use repositories::RepositoriesPage;
+pub use stars::{GivenStar, StargazersPage, StarredPage};
 
 use bytes::Bytes;
 use http::Method;
 
 use super::{Answer, AskError, Asking, Client, Request, path::Path};
+
+/// What a name that cannot be sent is answered with: there is no such thing.
+fn nothing(asking: &Asking<'_>) -> Answer<Bytes> {
+    Answer::Refused { status: 404, date: asking.now, message: None }
+}
 
 impl Client {
     /// Asks for what is at `path`. A name that cannot be sent is one that does not exist.
@@ -32,10 +39,20 @@ impl Client {
         path: Path,
         asking: &Asking<'_>,
     ) -> Result<Answer<Bytes>, AskError> {
-        let Some(url) = path.below(&self.shared.api_url) else {
-            return Ok(Answer::Refused { status: 404, date: asking.now, message: None });
-        };
-        self.get_url(endpoint, url, asking).await
+        let Some(url) = path.below(&self.shared.api_url) else { return Ok(nothing(asking)) };
+        self.get_url(endpoint, url, None, asking).await
+    }
+
+    /// The same, in another form than the usual one.
+    async fn get_path_as(
+        &self,
+        endpoint: &'static str,
+        path: Path,
+        accept: &'static str,
+        asking: &Asking<'_>,
+    ) -> Result<Answer<Bytes>, AskError> {
+        let Some(url) = path.below(&self.shared.api_url) else { return Ok(nothing(asking)) };
+        self.get_url(endpoint, url, Some(accept), asking).await
     }
 
     /// Asks for what is at an address that the forge itself gave.
@@ -46,16 +63,29 @@ impl Client {
         asking: &Asking<'_>,
     ) -> Result<Answer<Bytes>, AskError> {
         let url = self.given(endpoint, url)?;
-        self.get_url(endpoint, url, asking).await
+        self.get_url(endpoint, url, None, asking).await
+    }
+
+    /// The same, in another form than the usual one.
+    async fn get_given_as(
+        &self,
+        endpoint: &'static str,
+        url: &str,
+        accept: &'static str,
+        asking: &Asking<'_>,
+    ) -> Result<Answer<Bytes>, AskError> {
+        let url = self.given(endpoint, url)?;
+        self.get_url(endpoint, url, Some(accept), asking).await
     }
 
     async fn get_url(
         &self,
         endpoint: &'static str,
         url: url::Url,
+        accept: Option<&'static str>,
         asking: &Asking<'_>,
     ) -> Result<Answer<Bytes>, AskError> {
         let (etag, now) = (asking.etag, asking.now);
-        self.get(Request { method: Method::GET, endpoint, url, etag, json: None, now }).await
+        self.get(Request { method: Method::GET, endpoint, url, etag, json: None, accept, now }).await
     }
 }

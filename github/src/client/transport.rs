@@ -4,12 +4,15 @@
 use std::sync::Once;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::redirect::Policy;
 use serde::Deserialize;
 use url::Url;
 
-use super::settings::{Outcome, SettingsError, Timing};
+use super::{
+    Request,
+    settings::{Outcome, SettingsError, Timing},
+};
 use crate::wire::{Field, List, object, read_object};
 
 /// The largest page of 100 repositories is under 1 MiB; more than this is no answer of GitHub's.
@@ -83,18 +86,16 @@ impl Transport {
         Ok(Transport { http })
     }
 
-    pub(crate) async fn send(
-        &self,
-        method: &Method,
-        url: &Url,
-        etag: Option<&str>,
-        json: Option<Bytes>,
-    ) -> Result<Response, Failure> {
+    pub(crate) async fn send(&self, asked: &Request<'_>) -> Result<Response, Failure> {
+        let (method, url) = (&asked.method, &asked.url);
         let mut request = self.http.request(method.clone(), url.clone());
-        if let Some(etag) = etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+        if let Some(etag) = asked.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        if let Some(json) = json {
+        if let Some(accept) = asked.accept {
+            request = request.header(header::ACCEPT, accept);
+        }
+        if let Some(json) = asked.json.clone() {
             request = request.header(header::CONTENT_TYPE, "application/json").body(json);
         }
         let mut response = request.send().await.map_err(|error| Failure::of(&error, Failure::NoAnswer))?;

@@ -12,3 +12,4 @@ mod readings;
 mod redirects;
 mod refusals;
 mod server;
+mod stars;

@@ -50,7 +50,7 @@ pub(super) struct OneLogin {
     pub(super) login: String,
 }
 
-/// Dead letters, each `partition:offset`.
+/// Dead letters, each `partition:offset`, or API keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ids {

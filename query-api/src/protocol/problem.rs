@@ -49,6 +49,18 @@ impl Problem {
         Problem { status, name, title, detail: detail.into(), retry_after: None, challenge: None }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// Whether it says that there is nothing of that name, or nothing that may be shown.
     pub(crate) fn is_absence(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

@@ -29,7 +29,8 @@ fn digest(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-fn bearer(request: &HeaderMap) -> Option<&[u8]> {
+/// What a request shows after `Authorization: Bearer`.
+pub(crate) fn bearer(request: &HeaderMap) -> Option<&[u8]> {
     let value = request.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())

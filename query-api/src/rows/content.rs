@@ -7,7 +7,7 @@ use domain::{
     AccountId, EntityKey, Millis, RowKey, StreamKey, Version, ViewKey,
     codec::DecodeError,
     directory::{Alias, Directory, RepoName},
-    entity::{door::Door, login::Login},
+    entity::{api_key::ApiKey, door::Door, login::Login},
     record::ATTEMPT_CURSOR,
     view::{body::Stored, summary::StoredSummary},
 };
@@ -59,6 +59,7 @@ pub(crate) enum Content {
     Directory(Directory),
     RepoName(RepoName),
     Login(Login),
+    ApiKey(Box<ApiKey>),
     /// When our door opened last.
     Door(Millis),
     View(Box<Ready>),
@@ -73,10 +74,12 @@ impl Content {
         match key {
             // Read where it is cut, each time by another reader.
             RowKey::View(_, ViewKey::NewGists) => false,
+            // Chunks are streamed, and a head is of use only with them.
+            RowKey::View(_, ViewKey::Neighbours(_) | ViewKey::NeighboursChunk(..)) => false,
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
             RowKey::Cursor(_, kind) => kind.starts_with(ATTEMPT_CURSOR),
             RowKey::Entity(StreamKey::Service, key) => {
-                matches!(key, EntityKey::Login(..) | EntityKey::Door)
+                matches!(key, EntityKey::Login(..) | EntityKey::Door | EntityKey::ApiKey(_))
             }
             _ => false,
         }
@@ -93,6 +96,7 @@ impl Content {
             RowKey::Directory(_) => Content::Directory(Directory::decode(&row.value)?),
             RowKey::RepoName(..) => Content::RepoName(RepoName::decode(&row.value)?),
             RowKey::Entity(_, EntityKey::Login(..)) => Content::Login(Login::decode(&row.value)?),
+            RowKey::Entity(_, EntityKey::ApiKey(_)) => Content::ApiKey(Box::new(ApiKey::decode(&row.value)?)),
             RowKey::Entity(_, EntityKey::Door) => Content::Door(Door::decode(&row.value)?.opened_ms),
             RowKey::Cursor(..) if row.value.is_empty() => Content::Absent,
             RowKey::Cursor(..) => Content::Failing,
@@ -119,6 +123,7 @@ impl Content {
             | Content::Failing => 0,
             Content::Directory(directory) => directory.login.as_ref().map_or(0, String::len),
             Content::Login(login) => login.typed.len(),
+            Content::ApiKey(key) => key.name.len() + key.email.len() + size_of::<ApiKey>(),
             Content::View(ready) => VIEW_OVERHEAD_BYTES + ready.bytes(),
             Content::Summary(stored) => {
                 let names = stored.summary.languages.iter().chain(&stored.summary.topics);
@@ -157,6 +162,17 @@ impl CachedRow {
         }
     }
 
+    pub(crate) fn api_key(&self) -> Option<&ApiKey> {
+        match &self.content {
+            Content::ApiKey(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.content, Content::Absent)
+    }
+
     pub(crate) fn door(&self) -> Option<Millis> {
         match &self.content {
             Content::Door(opened) => Some(*opened),
@@ -191,7 +207,7 @@ impl quick_cache::Weighter<CacheKey, Arc<CachedRow>> for Weighter {
     fn weight(&self, key: &CacheKey, row: &Arc<CachedRow>) -> u64 {
         let name = match &key.0 {
             RowKey::Alias(_, name) | RowKey::RepoName(_, name) | RowKey::Cursor(_, name) => name.len(),
-            RowKey::Entity(_, EntityKey::Login(_, name)) => name.len(),
+            RowKey::Entity(_, EntityKey::Login(_, name) | EntityKey::ApiKey(name)) => name.len(),
             _ => 0,
         };
         u64::try_from(ENTRY_OVERHEAD_BYTES + name + row.content.bytes()).unwrap_or(u64::MAX)

@@ -26,6 +26,7 @@ mod profiles;
 mod readers;
 mod repositories;
 mod representation;
+mod starneighbours;
 mod tokens;
 mod tracking;
 mod waiting;

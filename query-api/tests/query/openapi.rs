@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use crate::{
     bench::{Bench, patient},
     forge::{HUBOT, OCTO},
-    gists, latest,
+    gists, latest, starneighbours,
 };
 
 /// A schema of the document, which takes nothing that it does not name.
@@ -44,6 +44,7 @@ async fn payloads_are_as_documented_and_hold_nothing_else() {
         .await;
 
     gists::settle(&bench, HUBOT).await;
+    let key = starneighbours::settle(&bench).await;
 
     let document = serde_json::to_value(query_api::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap();
@@ -53,12 +54,13 @@ async fn payloads_are_as_documented_and_hold_nothing_else() {
         let answers = &read["responses"];
         for (login, name) in [("octo", "alpha"), ("hubot", "bare")] {
             let mut asked = path.replace("{login}", login).replace("{owner}", login).replace("{name}", name);
+            asked = asked.replace("{repo}", name);
             match path.as_str() {
                 "/githubPayload" => asked = format!("{asked}?user={login}"),
                 "/health-check" => asked = format!("{asked}?url=https://github.com/{login}"),
                 _ => {}
             }
-            let reply = bench.get(&asked).await;
+            let reply = bench.get_with(&asked, &[("x-api-key", &key)]).await;
             assert_eq!(reply.status, 200, "{asked}");
             let content = answers["200"]["content"].as_object().unwrap();
             let Some(json) = content.get("application/json") else {

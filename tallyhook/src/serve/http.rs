@@ -35,6 +35,7 @@ pub(crate) const ROUTES: &[&str] = &[
     "/users/{username}/{id}",
     "/latestgists/{username}",
     "/health",
+    "/repos/{owner}/{repo}/starneighbours",
     "/v1/accounts/{login}",
     "/v1/accounts/{login}/gists",
     "/v1/accounts/{login}/repos",

@@ -60,6 +60,7 @@ fn query_settings(settings: &Settings) -> QuerySettings {
         admin_token: settings.admin_token.clone(),
         read_limit: settings.read_limit,
         write_limit: settings.write_limit,
+        key_limit: settings.key_limit,
         trusted_proxies: settings.trusted_proxies.clone(),
         cors_origins: match settings.cors_origins.as_slice() {
             [any] if any == "*" => query_api::CorsOrigins::Any,

@@ -92,6 +92,7 @@ pub(crate) const TABLE: &[Setting] = &[
         "60/min",
         "Requests per client address to our API's POST routes; never `/webhooks`.",
     ),
+    plain("key_limit", "600/min", "Requests per API key of `/repos/{owner}/{repo}/starneighbours`."),
     Setting {
         name: "trusted_proxies",
         default: "",

@@ -24,4 +24,5 @@ mod refused;
 mod restart;
 mod settings;
 mod signals;
+mod starneighbours;
 mod support;

@@ -7,7 +7,7 @@ use domain::{
     AccountId, EntityKey, Forge, NeedKey, RepoId, Row, RowKey, ScanKey, StreamKey, Version, ViewKey,
     directory::{Alias, DeadLetter, Directory, HiddenRow, RepoName},
     entity::{account::Account, login::Login, pulls::PullBucket, repository::Repository},
-    key::{BUCKETS, bucket_of},
+    key::{BUCKETS, MemberSet, bucket_of},
     need::Need,
 };
 use futures::TryStreamExt;
@@ -60,9 +60,9 @@ impl TypedRows {
     /// The numbers of all pull requests that are known and not gone.
     pub async fn pull_numbers(&self, account: AccountId, repo: RepoId) -> Vec<u64> {
         let rows = self.scan(ScanKey::Members(StreamKey::Account(account))).await;
-        let of_repo = rows
-            .into_iter()
-            .filter(|row| matches!(&row.key, RowKey::Member { parent, .. } if *parent == repo));
+        let of_repo = rows.into_iter().filter(
+            |row| matches!(&row.key, RowKey::Member { set: MemberSet::Pulls, parent, .. } if *parent == repo),
+        );
         let buckets: Vec<PullBucket> = of_repo.filter_map(|row| decoded!(Some(row), PullBucket)).collect();
         let entries = buckets.iter().flat_map(PullBucket::entries);
         entries.filter(|(_, entry)| entry.state.is_some()).map(|(number, _)| number).collect()

@@ -210,6 +210,7 @@ impl World {
             forks: BTreeSet::new(),
             archived: false,
             blocked_at: None,
+            are_stargazers_closed: false,
             description: new.description,
             homepage: None,
             topics: Vec::new(),

@@ -29,6 +29,16 @@ impl World {
         Ok(())
     }
 
+    /// Keeps the list of stargazers from all but the repository's own people, or shows it to everybody again. Nothing
+    /// is sent for it.
+    ///
+    /// # Errors
+    /// When the repository is not there.
+    pub fn close_stargazers(&mut self, id: RepoId, closed: bool) -> Result<(), Refused> {
+        self.repository_mut(id)?.are_stargazers_closed = closed;
+        Ok(())
+    }
+
     /// Takes a star back: `star.deleted`.
     ///
     /// # Errors

@@ -142,7 +142,16 @@ impl Client {
         let Some(url) = path.below(&self.shared.api_url) else {
             return Ok(Answer::Refused { status: 404, date: asking.now, message: None });
         };
-        self.post(Request { method: Method::POST, endpoint, url, etag: None, json, now: asking.now }).await
+        self.post(Request {
+            method: Method::POST,
+            endpoint,
+            url,
+            etag: None,
+            json,
+            accept: None,
+            now: asking.now,
+        })
+        .await
     }
 }
 

@@ -10,24 +10,29 @@ fn a_star_is_told_to_the_owner_and_to_the_starrer() {
         repo: repo(),
         owner: AccountId::github(OWNER),
         starrer: AccountId::github(OTHER),
+        login: None,
         given: true,
         at: Second(UPDATED.0 - 1),
     };
-    assert_eq!(own_facts("star", &body), [Event::Star(star)]);
-    assert_eq!(tell(account(OTHER), "star", &body), [Event::Star(star)]);
+    assert_eq!(own_facts("star", &body), [Event::Star(star.clone())]);
+    assert_eq!(tell(account(OTHER), "star", &body), [Event::Star(star.clone())]);
+
+    let named = body.replace("\"sender\":{", "\"sender\":{\"login\":\"ada\",");
+    let by_ada = StarReading { login: Some("ada".into()), ..star.clone() };
+    assert_eq!(own_facts("star", &named), [Event::Star(by_ada)]);
 
     let taken = with_repository(r#""action":"deleted","starred_at":null"#);
     let star = StarReading { given: false, at: UPDATED, ..star };
-    assert_eq!(own_facts("star", &taken), [Event::Star(star)]);
-    assert_eq!(tell(account(OTHER), "star", &taken), [Event::Star(star)]);
+    assert_eq!(own_facts("star", &taken), [Event::Star(star.clone())]);
+    assert_eq!(tell(account(OTHER), "star", &taken), [Event::Star(star.clone())]);
 
     // The time at which it was given is not the one at which it was taken.
     let since = taken.replace("\"starred_at\":null", "\"starred_at\":\"2019-05-15T15:20:40Z\"");
-    assert_eq!(tell(account(OTHER), "star", &since), [Event::Star(star)]);
+    assert_eq!(tell(account(OTHER), "star", &since), [Event::Star(star.clone())]);
 
     let timeless = taken.replace("\"updated_at\"", "\"changed_at\"");
     let star = StarReading { at: RECEIVED.to_second(), ..star };
-    assert_eq!(tell(account(OTHER), "star", &timeless), [Event::Star(star)]);
+    assert_eq!(tell(account(OTHER), "star", &timeless), [Event::Star(star.clone())]);
 }
 
 #[test]
