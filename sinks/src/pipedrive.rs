@@ -17,8 +17,6 @@ use crate::{
     texts::{USER_AGENT, install_crypto_once},
 };
 
-/// A call takes under a second; after this its outcome counts as unknown.
-const WHOLE_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a 429 that does not say how long: bursts are counted over two seconds, the budget over a day.
@@ -47,6 +45,13 @@ pub struct PipedriveSettings {
     pub api_url: String,
     /// Sent as `x-api-token`.
     pub token: SecretString,
+    /// After so long the outcome of a call counts as unknown.
+    pub call_timeout: Duration,
+}
+
+impl PipedriveSettings {
+    /// A call takes under a second.
+    pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 }
 
 /// Pipedrive as a sink.
@@ -122,7 +127,7 @@ impl Pipedrive {
             .referer(false)
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(WHOLE_TIMEOUT);
+            .timeout(settings.call_timeout);
         if activities.scheme() == "http" {
             // A machine without root certificates can still talk to a look-alike next door.
             builder = builder.tls_certs_only([]);

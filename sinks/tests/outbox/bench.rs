@@ -28,6 +28,9 @@ use view_store::{Hints as _, ViewStore as _};
 
 /// Far more than any case takes, also on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Long enough for a call on a busy machine: one that is given up and made nevertheless, after the searches for it, is
+/// what an outbox cannot know of.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(crate) struct Bench {
     pub(crate) stage: Stage,
@@ -145,7 +148,11 @@ impl Bench {
     pub(crate) fn start_until(&self, crash: Option<Crash>) -> Life {
         let (reached, is_reached) = watch::channel(false);
         let gate = Gate { crash, appends: AtomicUsize::new(0), reached };
-        let settings = PipedriveSettings { api_url: self.pipedrive.url(), token: TOKEN.to_owned().into() };
+        let settings = PipedriveSettings {
+            api_url: self.pipedrive.url(),
+            token: TOKEN.to_owned().into(),
+            call_timeout: CALL_TIMEOUT,
+        };
         let sinks = Sinks {
             log: Arc::new(WatchedLog::over(self.stage.log(), gate)),
             store: Arc::new(self.stage.store()),

@@ -4,13 +4,20 @@ use domain::{entity::gists::Sending, event::SendingStep};
 use fake_pipedrive::Fault;
 use futures::future::join_all;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, CALL_TIMEOUT};
 
 #[tokio::test]
 async fn whatever_goes_wrong_with_a_call_one_activity_is_made() {
-    let cases: [&[Fault]; 8] = [
+    let late = Fault::Late(2 * CALL_TIMEOUT);
+    let cases: [&[Fault]; 12] = [
         &[Fault::ClosedBefore],
         &[Fault::ClosedAfter],
+        // It is made, and said to be after nobody waits for it any more; the search for it is as slow.
+        &[late],
+        &[late, late, Fault::None],
+        // Limited without a word for how long, in the call and in the search.
+        &[Fault::Limited(None)],
+        &[Fault::ClosedAfter, Fault::Limited(None)],
         &[Fault::Nonsense],
         &[Fault::Status(503)],
         &[Fault::Limited(Some(1)), Fault::Limited(Some(0))],

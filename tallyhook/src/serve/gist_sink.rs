@@ -35,11 +35,12 @@ pub(super) fn listen(
     let wrong = |error: sinks::SettingsError| {
         Failure::Usage(format!("--pipedrive-api-url (TALLYHOOK_PIPEDRIVE_API_URL) or its token: {error}"))
     };
+    let pipedrive = PipedriveSettings { api_url, token, call_timeout: PipedriveSettings::CALL_TIMEOUT };
     let sinks = Sinks {
         log: Arc::clone(&ports.log),
         store: Arc::clone(&rows.store),
         hints: Arc::clone(&rows.near),
-        sink: Arc::new(Pipedrive::new(&PipedriveSettings { api_url, token }).map_err(wrong)?),
+        sink: Arc::new(Pipedrive::new(&pipedrive).map_err(wrong)?),
         texts: Texts::new(&raw_addresses(&settings.github_api_url)).map_err(wrong)?,
         metrics,
         settings: SinkSettings { unknown_wait: settings.outbox_unknown_wait, ..SinkSettings::default() },

@@ -3,8 +3,14 @@
 //! of `whole` that are about what is shown run here too, on `serve`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../whole/commands.rs"]
+mod commands;
 #[path = "../whole/faults.rs"]
 mod faults;
+#[path = "../whole/first_contact.rs"]
+mod first_contact;
+#[path = "../whole/gists.rs"]
+mod gists;
 mod ground;
 mod kills;
 mod life;
@@ -17,7 +23,11 @@ mod outages;
 mod place;
 mod process;
 mod refused;
+#[path = "../whole/restart.rs"]
+mod restart;
 mod roles;
 #[path = "../whole/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
 mod support;
+#[path = "../whole/visits.rs"]
+mod visits;

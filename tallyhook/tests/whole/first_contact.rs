@@ -5,15 +5,16 @@ use std::{io::Read as _, time::Instant};
 
 use axum::http::Method;
 use fake_github::{FakeConfig, NewRepository};
-use tempfile::TempDir;
 
-use super::support::{
-    forge::{Forge, TOKEN},
-    process::Setup,
-    reader::Answer,
-    seconds,
-    truth::{differing, next_of, same_floats, until_true},
-    until,
+use super::{
+    ground::Ground,
+    support::{
+        forge::{Forge, TOKEN},
+        reader::Answer,
+        seconds,
+        truth::{differing, next_of, same_floats, until_true},
+        until,
+    },
 };
 
 /// A first load of a few repositories takes a second; a busy machine may take many.
@@ -21,9 +22,9 @@ const LOADED_WITHIN: std::time::Duration = seconds(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_tracked_from_the_start_is_served_whole() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("first contact").await else { return };
     let mut forge = Forge::with_past(11, 3).await;
-    let service = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).serve().await;
+    let service = ground.setup(&forge).await.with("TRACK", &forge.track()).serve().await;
     service.ready().await;
     let reader = service.reader();
     until_true(&forge, &reader, LOADED_WITHIN).await;
@@ -77,9 +78,9 @@ async fn what_is_tracked_from_the_start_is_served_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_carry_the_headers_of_the_contract() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("first contact").await else { return };
     let forge = Forge::with_past(12, 1).await;
-    let service = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).serve().await;
+    let service = ground.setup(&forge).await.with("TRACK", &forge.track()).serve().await;
     let reader = service.reader();
     until_true(&forge, &reader, LOADED_WITHIN).await;
     let truth = forge.truths().remove(0);
@@ -166,9 +167,9 @@ async fn assert_is_compressed(reader: &super::support::reader::Reader, path: &st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_read_is_tracked() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("first contact").await else { return };
     let forge = Forge::with_past(13, 3).await;
-    let service = Setup::of(folder.path(), &forge).serve().await;
+    let service = ground.setup(&forge).await.serve().await;
     service.ready().await;
     let reader = service.reader();
     reader.get("/githubPayload").await.refused(400);
@@ -227,9 +228,9 @@ async fn first_read(reader: &super::support::reader::Reader, path: &str) -> Answ
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_make_nothing_tracked_where_that_is_off() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("first contact").await else { return };
     let forge = Forge::with_past(14, 2).await;
-    let setup = Setup::of(folder.path(), &forge).with("TRACK_ON_READ", "false");
+    let setup = ground.setup(&forge).await.with("TRACK_ON_READ", "false");
     let service = setup.with("TRACK", "@me").serve().await;
     service.ready().await;
     let reader = service.reader();
@@ -263,10 +264,10 @@ async fn readers_make_nothing_tracked_where_that_is_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rest_token_is_not_needed() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("first contact").await else { return };
     let config = FakeConfig { seed: 15, limit_anonymous: 10_000, ..FakeConfig::default() };
     let forge = Forge::with_past_of(config, 2).await;
-    let setup = Setup::of(folder.path(), &forge).without("GITHUB_TOKEN").with("TRACK", &forge.track());
+    let setup = ground.setup(&forge).await.without("GITHUB_TOKEN").with("TRACK", &forge.track());
     let service = setup.serve().await;
     until_true(&forge, &service.reader(), LOADED_WITHIN).await;
     assert!(forge.fake.requests().iter().all(|request| !request.authorised));

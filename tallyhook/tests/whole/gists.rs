@@ -7,11 +7,14 @@ use fake_pipedrive::{FakePipedrive, Fault, TOKEN as PIPEDRIVE_TOKEN};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
-    forge::{Forge, TOKEN},
-    process::{Service, Setup},
-    reader::Reader,
-    seconds, until,
+use super::{
+    ground::Ground,
+    support::{
+        forge::{Forge, TOKEN},
+        process::{Service, Setup},
+        reader::Reader,
+        seconds, until,
+    },
 };
 
 const WITHIN: std::time::Duration = seconds(90);
@@ -22,11 +25,13 @@ struct Scene {
     pipedrive: FakePipedrive,
     setup: Setup,
     ada: AccountId,
-    _folder: TempDir,
+    _ground: Ground,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    /// `None` where there is no ground for it.
+    async fn new() -> Option<Self> {
+        let ground = Ground::new("gists and their outbox").await?;
         let config = FakeConfig { limit_authorised: REQUESTS_AN_HOUR, ..FakeConfig::default() };
         let forge = Forge::empty(config).await;
         let ada = forge.fake.world(|world| {
@@ -35,14 +40,15 @@ impl Scene {
             ada
         });
         let pipedrive = FakePipedrive::start().await.unwrap();
-        let folder = TempDir::new().unwrap();
-        let setup = Setup::of(folder.path(), &forge)
+        let setup = ground
+            .setup(&forge)
+            .await
             .with("GIST_POLL", "200ms")
             .with("PIPEDRIVE_API_URL", &pipedrive.url())
             .with("PIPEDRIVE_TOKEN", PIPEDRIVE_TOKEN)
             .with("OUTBOX_UNKNOWN_WAIT", "100ms")
             .with("WRITE_LIMIT", "off");
-        Scene { forge, pipedrive, setup, ada, _folder: folder }
+        Some(Scene { forge, pipedrive, setup, ada, _ground: ground })
     }
 
     fn gist(&self, files: &[(&str, &str)]) -> String {
@@ -97,7 +103,7 @@ async fn served(scene: &Scene) -> (Service, Reader) {
 
 #[tokio::test]
 async fn new_gists_are_shown_once_and_sent_once_also_across_a_crash() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     let first = scene.gist(&[("a.rs", "fn main() {}\n"), ("b.txt", "b")]);
     let (service, reader) = served(&scene).await;
     let health = reader.get("/health").await;
@@ -136,7 +142,7 @@ async fn new_gists_are_shown_once_and_sent_once_also_across_a_crash() {
 
 #[tokio::test]
 async fn an_accounts_gists_are_shown_as_they_are_to_whoever_asks() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     let id = scene.gist(&[("a.rs", "fn main() {}\n")]);
     let (_service, reader) = served(&scene).await;
     let shown: Value = until(WITHIN, "the gists", async || {
@@ -162,7 +168,7 @@ async fn an_accounts_gists_are_shown_as_they_are_to_whoever_asks() {
 
 #[tokio::test]
 async fn long_lists_are_read_to_their_end_and_quiet_ones_cost_nothing() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     for number in 0..130 {
         scene.gist(&[(&format!("{number:03}.txt"), "text")]);
     }
@@ -201,7 +207,7 @@ async fn long_lists_are_read_to_their_end_and_quiet_ones_cost_nothing() {
 
 #[tokio::test]
 async fn a_user_is_followed_through_a_rename_and_a_forge_that_fails() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.gist(&[("a.txt", "a")]);
     let (_service, reader) = served(&scene).await;
     post(&reader, "/users/ada/1").await;
@@ -224,7 +230,7 @@ async fn a_user_is_followed_through_a_rename_and_a_forge_that_fails() {
 
 #[tokio::test]
 async fn gists_of_before_the_move_are_neither_shown_nor_sent() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.gist(&[("old.txt", "old")]);
     scene.forge.next_second().await;
     let moved = scene.forge.fake.world(|world| world.now()).to_string();
@@ -238,7 +244,7 @@ async fn gists_of_before_the_move_are_neither_shown_nor_sent() {
 
 #[tokio::test]
 async fn what_was_not_taken_is_listed_and_a_person_decides() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.pipedrive.next_goes_wrong([Fault::Status(400)]);
     let id = scene.gist(&[("a.txt", "a")]);
     let (service, reader) = served(&scene).await;
@@ -269,7 +275,7 @@ async fn what_was_not_taken_is_listed_and_a_person_decides() {
 
 #[tokio::test]
 async fn a_call_that_a_crash_cut_off_is_not_made_twice() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.pipedrive.next_goes_wrong([Fault::Late(seconds(600))]);
     scene.gist(&[("a.txt", "a")]);
     let (service, reader) = served(&scene).await;

@@ -3,16 +3,17 @@
 
 use fake_github::{FakeConfig, NewRepository, faults::RequestFault};
 use serde_json::Value;
-use tempfile::TempDir;
 use testkit::expected;
 
-use super::support::{
-    forge::{Forge, TOKEN},
-    process::Setup,
-    seconds,
-    sender::Sender,
-    truth::{differing, same_floats, until_true},
-    until,
+use super::{
+    ground::Ground,
+    support::{
+        forge::{Forge, TOKEN},
+        seconds,
+        sender::Sender,
+        truth::{differing, same_floats, until_true},
+        until,
+    },
 };
 
 const WITHIN: std::time::Duration = seconds(60);
@@ -23,10 +24,10 @@ const PROBED_WITHIN: std::time::Duration = seconds(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn known_numbers_outlive_a_restart_and_a_forge_that_is_away() {
     for (round, away) in [RequestFault::ServerError(503), RequestFault::Reset].into_iter().enumerate() {
-        let folder = TempDir::new().unwrap();
+        let Some(ground) = Ground::new("restarts").await else { return };
         let forge = Forge::with_past(91 + round as u64, 2).await;
         let repo = forge.open_repository(0).id;
-        let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track());
+        let setup = ground.setup(&forge).await.with("TRACK", &forge.track());
         let service = setup.serve().await;
         until_true(&forge, &service.reader(), WITHIN).await;
         let paths = paths(&forge);
@@ -93,10 +94,10 @@ fn paths(forge: &Forge) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happened_while_nobody_listened_is_found_after_the_start() {
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("restarts").await else { return };
     let forge = Forge::with_past(93, 2).await;
     let repo = forge.open_repository(0);
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track());
+    let setup = ground.setup(&forge).await.with("TRACK", &forge.track());
     let service = setup.serve().await;
     until_true(&forge, &service.reader(), WITHIN).await;
     service.terminate().await.done();
@@ -151,7 +152,7 @@ fn truths(forge: &Forge) -> Vec<(String, Value)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_load_that_was_interrupted_goes_on() {
     const REPOSITORIES: usize = 60;
-    let folder = TempDir::new().unwrap();
+    let Some(ground) = Ground::new("restarts").await else { return };
     let config = FakeConfig { seed: 94, limit_authorised: 1_000_000, ..FakeConfig::default() };
     let mut forge = Forge::empty(config).await;
     forge.owners = forge.fake.world(|world| {
@@ -172,7 +173,7 @@ async fn a_first_load_that_was_interrupted_goes_on() {
             .filter(|request| request.path.ends_with("/commits") && request.status == Some(200))
             .count()
     };
-    let setup = Setup::of(folder.path(), &forge).with("TRACK", "many");
+    let setup = ground.setup(&forge).await.with("TRACK", "many");
     for interruption in 1..=3 {
         let service = setup.serve().await;
         until(WITHIN, "a part of the load", async || {
