@@ -22,6 +22,11 @@ mod moves;
 mod outages;
 mod place;
 mod process;
+#[path = "../monitoring/program.rs"]
+mod program;
+#[path = "../monitoring/prometheus.rs"]
+#[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
+mod prometheus;
 mod refused;
 #[path = "../whole/restart.rs"]
 mod restart;
@@ -31,3 +36,4 @@ mod roles;
 mod support;
 #[path = "../whole/visits.rs"]
 mod visits;
+mod watched;

@@ -1,5 +1,5 @@
 //! Alerts that one process can be made to raise, by real faults; each ends when its fault does. The rules are the
-//! shipped ones with shorter times. Alerts of a cluster, and those of a lag, have tests of their own by `promtool`.
+//! shipped ones with shorter times. Alerts of a lag, and of partitions that nobody folds, are raised on a cluster.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     program::is_there,
-    prometheus::Prometheus,
+    prometheus::{Prometheus, hasty},
     support::{
         forge::{Forge, TOKEN},
         process::{Service, Setup},
@@ -25,8 +25,7 @@ use super::{
     },
 };
 
-/// What is alarming for so long counts: an alert ends so long after its fault, and a scrape or two.
-const WINDOW: &str = "20s";
+/// A first load, and an alert that something must be done for until it fires.
 const WITHIN: std::time::Duration = seconds(120);
 
 /// Requests that the forge allows in an hour: more than a start needs.
@@ -34,21 +33,6 @@ const HOURLY: u64 = 1000;
 
 /// A body of which a few fill all room that the door has for large ones.
 const LARGE_BYTES: usize = 24 << 20;
-
-/// The shipped rules with times that a test can wait for.
-fn hasty(rules: &str) -> String {
-    let mut hasty = String::new();
-    for line in rules.lines() {
-        let is_wait = line.trim_start().starts_with("for: ");
-        let line = ["5m]", "10m]", "15m]", "1h]"].iter().fold(line.to_owned(), |line, window| {
-            line.replace(&format!("[{window}"), &format!("[{WINDOW}]"))
-        });
-        let line = line.replace("hook_silence:seconds > 86400", "hook_silence:seconds > 10");
-        hasty.push_str(if is_wait { "" } else { &line });
-        hasty.push('\n');
-    }
-    hasty
-}
 
 struct Place {
     forge: Forge,
@@ -65,24 +49,8 @@ impl Place {
         let service = setup.serve().await;
         until_true(&forge, &service.reader(), WITHIN).await;
         let setup = setup.with("OPS_LISTEN", &service.ops.to_string());
-        let prometheus = Prometheus::start(folder.path(), service.ops, hasty).await;
+        let prometheus = Prometheus::start(folder.path(), &[service.ops], hasty).await;
         (Place { forge, clock, repo, setup, prometheus }, service)
-    }
-
-    async fn fires(&self, alert: &str) {
-        until(WITHIN, &format!("{alert} fires"), async || {
-            let firing = self.prometheus.firing().await;
-            if firing.iter().any(|name| name == alert) { Ok(()) } else { Err(firing) }
-        })
-        .await;
-    }
-
-    async fn ends(&self, alert: &str) {
-        until(WITHIN, &format!("{alert} ends"), async || {
-            let firing = self.prometheus.firing().await;
-            if firing.iter().any(|name| name == alert) { Err(firing) } else { Ok(()) }
-        })
-        .await;
     }
 }
 
@@ -103,11 +71,15 @@ async fn alerts_fire_by_real_faults_and_end_with_them() {
     the_door_is_full(&place, &service).await;
     a_record_cannot_be_folded(&place, &service).await;
     an_hours_requests_are_spent(&place, &service).await;
-    the_process_is_gone(&place, service).await;
+    a_proxy_sends_the_secret_along(&place, &service).await;
+    let service = the_process_is_gone(&place, service).await;
+    let service = it_starts_over_and_over(&place, service).await;
+    nobody_is_watched(&place, &service).await;
+    service.terminate().await.done();
 }
 
 async fn nobody_sends(place: &Place, service: &Service) {
-    place.fires("TallyhookHookSilent").await;
+    place.prometheus.fires("TallyhookHookSilent").await;
     let sender = Sender::new();
     until(WITHIN, "TallyhookHookSilent ends", async || {
         sender.accepted(service.api, &place.forge.untold_push(place.repo)).await;
@@ -126,7 +98,7 @@ async fn strangers_knock(place: &Place, service: &Service) {
         if firing.iter().any(|name| name == "TallyhookSignatureFailures") { Ok(()) } else { Err(firing) }
     })
     .await;
-    place.ends("TallyhookSignatureFailures").await;
+    place.prometheus.ends("TallyhookSignatureFailures").await;
 }
 
 async fn the_door_is_full(place: &Place, service: &Service) {
@@ -142,9 +114,9 @@ async fn the_door_is_full(place: &Place, service: &Service) {
             }
         }
     }
-    place.fires("TallyhookDeliveriesUnavailable").await;
+    place.prometheus.fires("TallyhookDeliveriesUnavailable").await;
     drop(begun);
-    place.ends("TallyhookDeliveriesUnavailable").await;
+    place.prometheus.ends("TallyhookDeliveriesUnavailable").await;
 }
 
 /// Begins to send a large body; what the door says to its headers.
@@ -168,12 +140,12 @@ async fn a_record_cannot_be_folded(place: &Place, service: &Service) {
     body["repository"]["updated_at"] = "2099-01-01T00:00:00Z".into();
     let from_the_future = Delivery::new("push", "from-the-future", serde_json::to_vec(&body).unwrap());
     Sender::new().accepted(service.api, &from_the_future).await;
-    place.fires("TallyhookDeadLetters").await;
+    place.prometheus.fires("TallyhookDeadLetters").await;
     let calls = place.setup.talking_to(service);
     let table = calls.run(&["dead-letters", "list"]).await.done();
     let id = table.lines().find(|line| line.contains("from-the-future")).unwrap();
     calls.run(&["dead-letters", "drop", id.split_whitespace().next().unwrap()]).await.done();
-    place.ends("TallyhookDeadLetters").await;
+    place.prometheus.ends("TallyhookDeadLetters").await;
 }
 
 async fn an_hours_requests_are_spent(place: &Place, service: &Service) {
@@ -191,22 +163,65 @@ async fn an_hours_requests_are_spent(place: &Place, service: &Service) {
     let calls = place.setup.talking_to(service);
     let login = place.forge.track();
     calls.run(&["backfill", &login]).await.done();
-    place.fires("TallyhookRateBudgetNearlySpent").await;
+    place.prometheus.fires("TallyhookRateBudgetNearlySpent").await;
     place.clock.advance_ms(3_601_000);
     calls.run(&["backfill", &login]).await.done();
-    place.ends("TallyhookRateBudgetNearlySpent").await;
+    place.prometheus.ends("TallyhookRateBudgetNearlySpent").await;
 }
 
-async fn the_process_is_gone(place: &Place, service: Service) {
+async fn a_proxy_sends_the_secret_along(place: &Place, service: &Service) {
+    let push = place.forge.untold_push(place.repo);
+    let mut request = http_client().post(service.hook_url()).body(push.body.clone());
+    for (name, value) in push.headers() {
+        request = request.header(name, value);
+    }
+    let answer = request.header("x-github-encoded-secret", "c2VjcmV0").send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    place.prometheus.fires("TallyhookSecretSentAlong").await;
+    place.prometheus.ends("TallyhookSecretSentAlong").await;
+}
+
+/// Returns its next life.
+async fn the_process_is_gone(place: &Place, service: Service) -> Service {
     let alerts =
         ["TallyhookDown", "TallyhookIngestAbsent", "TallyhookProjectorAbsent", "TallyhookQueryApiAbsent"];
     service.kill().await;
     for alert in alerts {
-        place.fires(alert).await;
+        place.prometheus.fires(alert).await;
     }
     let service = place.setup.serve().await;
     for alert in alerts {
-        place.ends(alert).await;
+        place.prometheus.ends(alert).await;
     }
-    service.terminate().await.done();
+    service
+}
+
+/// Returns the last of its lives.
+async fn it_starts_over_and_over(place: &Place, mut service: Service) -> Service {
+    let begun = async || {
+        let series = place.prometheus.query("process_start_time_seconds").await;
+        series.first().map(|series| series["value"][1].to_string())
+    };
+    for _ in 0..4 {
+        let before = begun().await;
+        service.terminate().await.done();
+        // Lives that begin in the same second count as one.
+        tokio::time::sleep(seconds(1)).await;
+        service = place.setup.serve().await;
+        until(WITHIN, "the new life is looked at", async || {
+            let now = begun().await;
+            if now.is_some() && now != before { Ok(()) } else { Err(now) }
+        })
+        .await;
+    }
+    place.prometheus.fires("TallyhookRestarting").await;
+    place.prometheus.ends("TallyhookRestarting").await;
+    service
+}
+
+async fn nobody_is_watched(place: &Place, service: &Service) {
+    place.prometheus.watch(&[]).await;
+    place.prometheus.fires("TallyhookAbsent").await;
+    place.prometheus.watch(&[service.ops]).await;
+    place.prometheus.ends("TallyhookAbsent").await;
 }

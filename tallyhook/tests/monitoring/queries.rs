@@ -35,7 +35,7 @@ async fn every_query_of_every_board_and_rule_finds_data() {
     let service = setup.serve().await;
     let reader = service.reader();
     until_true(&forge, &reader, WITHIN).await;
-    let prometheus = Prometheus::start(folder.path(), service.ops, str::to_owned).await;
+    let prometheus = Prometheus::start(folder.path(), &[service.ops], str::to_owned).await;
     let sender = Sender::new();
     let login = forge.track();
     let work = async || {
