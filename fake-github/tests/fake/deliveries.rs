@@ -280,6 +280,7 @@ async fn what_was_sent_is_shown_for_three_days_by_pages() {
         world.accept_token("eve", eve);
         let repo = world.create_repository(ada, NewRepository::public("engine")).unwrap();
         let hook = NewHook::new(HookTarget::Repository(repo), &receiver.url, "s3cret");
+        let hook = NewHook { events: vec!["push".into()], ..hook };
         (repo, world.create_hook(hook).unwrap())
     });
     fake.settle().await;

@@ -22,6 +22,7 @@ mod moves;
 mod profiles;
 mod refused;
 mod restart;
+mod rings;
 mod settings;
 mod signals;
 mod starneighbours;
