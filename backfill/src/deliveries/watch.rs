@@ -16,7 +16,7 @@ use super::{Habit, HookState, is_ours};
 
 /// Hooks are looked for anew after so many of the rounds that look at them.
 const FIND_EVERY: i64 = 10;
-/// An account that came is searched for hooks after this: others may come with it.
+/// An account that came, and that the token administers, is searched for hooks after this: others may come with it.
 const FIND_SOON_MS: i64 = 5_000;
 /// Where the token has no rights it is not tried again before this.
 const REFUSED_PAUSE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -129,6 +129,8 @@ pub(crate) struct Deliveries {
     pub(super) takes_all: bool,
     url: Option<String>,
     kept: HashSet<AccountId>,
+    /// Whose repositories the token administers, by the last search.
+    administered: HashSet<AccountId>,
     find_at: Millis,
     places: HashMap<Place, Listed>,
     hooks: BTreeMap<u64, Watched>,
@@ -144,6 +146,7 @@ impl Deliveries {
             takes_all,
             url,
             kept: HashSet::new(),
+            administered: HashSet::new(),
             find_at: Millis(0),
             places: HashMap::new(),
             hooks: BTreeMap::new(),
@@ -157,11 +160,8 @@ impl Deliveries {
         if !matches!(directory.state, DirectoryState::Kept | DirectoryState::Hidden) {
             self.kept.remove(&account);
             self.forget(|hook| hook.account == account);
-        } else if self.kept.insert(account) {
-            let soon = now.plus(every_ms.min(FIND_SOON_MS));
-            if self.find_at > soon {
-                self.find_at = soon;
-            }
+        } else if self.kept.insert(account) && self.administered.contains(&account) {
+            self.find_at = self.find_at.min(now.plus(every_ms.min(FIND_SOON_MS)));
         }
     }
 
@@ -202,6 +202,7 @@ impl Deliveries {
     /// The places of kept accounts whose hooks are to be asked for now, those first that were asked longest ago;
     /// what the token does not administer any more is forgotten.
     pub(super) fn places(&mut self, administered: Vec<Administered>, now: Millis) -> Vec<Spot> {
+        self.administered = administered.iter().map(|administered| administered.owner).collect();
         let mut spots: BTreeMap<Place, Spot> = BTreeMap::new();
         for Administered { repo, name, owner, login, is_organization } in administered {
             if !self.kept.contains(&owner) {
@@ -276,7 +277,7 @@ impl Deliveries {
                 account: spot.account,
                 on: spot.on.clone(),
                 is_active: hook.active,
-                state: HookState::Well,
+                state: if hook.active { HookState::Well } else { HookState::Inactive },
                 memory: Memory::default(),
                 place: spot.place,
                 due: now,
@@ -323,5 +324,161 @@ impl Deliveries {
             }
             stays
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::event::TrackedBy;
+    use github::client::{Fresh, Links};
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(1);
+    const DAY_MS: i64 = REFUSED_PAUSE_MS;
+
+    fn account(id: u64) -> AccountId {
+        AccountId::github(id)
+    }
+
+    fn kept() -> Directory {
+        Directory {
+            state: DirectoryState::Kept,
+            login: None,
+            by: Some(TrackedBy::Person),
+            since_ms: Millis(0),
+            read_ms: Millis(0),
+            listed: true,
+            complete: true,
+            checked_ms: None,
+            repositories: 1,
+        }
+    }
+
+    fn administered(owner: u64, repo: u64) -> Administered {
+        Administered {
+            repo: RepoId::github(repo),
+            name: format!("r{repo}"),
+            owner: account(owner),
+            login: format!("o{owner}"),
+            is_organization: false,
+        }
+    }
+
+    fn hook(id: u64, url: &str) -> Hook {
+        Hook { id, url: url.to_owned(), active: true, events: Vec::new(), last_status: None }
+    }
+
+    fn fresh(hooks: Vec<Hook>) -> Answer<Vec<Hook>> {
+        Answer::Fresh(Fresh {
+            body: hooks,
+            etag: Some("W/1".to_owned()),
+            links: Links::default(),
+            date: Second(0),
+            url: String::new(),
+        })
+    }
+
+    fn refused() -> Answer<Vec<Hook>> {
+        Answer::Refused { status: 404, date: Second(0), message: None }
+    }
+
+    /// One kept account, whose repository has a hook of ours.
+    fn one() -> Deliveries {
+        let mut deliveries = Deliveries::new(Some(EVERY), false, None);
+        assert_eq!(deliveries.next_at(), None, "nobody is kept");
+        deliveries.note(account(1), &kept(), Millis(0));
+        assert_eq!(deliveries.next(Millis(0)), Some(Due::Find));
+        let spots = deliveries.places(vec![administered(1, 10), administered(2, 20)], Millis(0));
+        assert_eq!(spots.len(), 1, "the other account is not kept");
+        let hooks = vec![hook(7, "https://a/webhooks/github"), hook(8, "https://a/elsewhere")];
+        deliveries.listed(&spots[0], fresh(hooks), Millis(0));
+        deliveries
+    }
+
+    #[test]
+    fn each_hook_of_ours_is_looked_at_so_often() {
+        let mut deliveries = one();
+        assert_eq!(deliveries.next(Millis(1)), Some(Due::Look(account(1), 7)));
+        assert_eq!((deliveries.next(Millis(1)), deliveries.next_at()), (None, Some(Millis(1_001))));
+        assert_eq!(deliveries.next(Millis(1_001)), Some(Due::Look(account(1), 7)));
+        assert_eq!(deliveries.next(Millis(10_000)), Some(Due::Find), "hooks come and go");
+    }
+
+    #[test]
+    fn many_hooks_take_turns() {
+        let mut deliveries = one();
+        let spots = deliveries.places(vec![administered(1, 10)], Millis(0));
+        let hooks = (0..25).map(|id| hook(id, "https://a/webhooks/github")).collect();
+        deliveries.listed(&spots[0], fresh(hooks), Millis(0));
+        let looks = std::iter::from_fn(|| deliveries.next(Millis(0))).count();
+        assert_eq!((looks, deliveries.next_at()), (25, Some(Millis(3_000))));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_tried_again_for_a_day() {
+        let mut deliveries = one();
+        let all = || vec![administered(1, 10), administered(1, 11)];
+        let spots = deliveries.places(all(), Millis(5));
+        assert_eq!(spots[0].place, Place::Repository(RepoId::github(11)), "never asked");
+        assert_eq!(spots[1].etag.as_deref(), Some("W/1"));
+        deliveries.listed(&spots[0], refused(), Millis(5));
+        assert_eq!(deliveries.places(all(), Millis(6)).len(), 1);
+        assert_eq!(deliveries.places(all(), Millis(5 + DAY_MS)).len(), 2);
+
+        deliveries.hide(7, Millis(6));
+        assert_eq!(deliveries.states()[0], (HookState::Well, 0));
+        assert_eq!(deliveries.places(all(), Millis(7)).len(), 0, "its record is not shown either");
+    }
+
+    #[test]
+    fn a_hook_goes_with_its_account_its_place_and_its_address() {
+        let gone = |change: fn(&mut Deliveries)| {
+            let mut deliveries = one();
+            change(&mut deliveries);
+            deliveries.states()[0].1 == 0 && deliveries.due.is_empty() && deliveries.take(7).is_none()
+        };
+        assert!(!gone(|_| {}));
+        assert!(gone(|deliveries| {
+            let muted = Directory { state: DirectoryState::Muted, ..kept() };
+            deliveries.note(account(1), &muted, Millis(0));
+        }));
+        assert!(gone(|deliveries| deliveries.let_go(|_| false)));
+        assert!(gone(|deliveries| drop(deliveries.places(vec![administered(1, 11)], Millis(0)))));
+        assert!(gone(|deliveries| {
+            let spots = deliveries.places(vec![administered(1, 10)], Millis(0));
+            deliveries.listed(&spots[0], fresh(vec![hook(7, "https://a/moved")]), Millis(0));
+        }));
+    }
+
+    #[test]
+    fn memory_is_kept_while_a_hook_is_looked_at() {
+        let mut deliveries = one();
+        let mut taken = deliveries.take(7).unwrap();
+        taken.memory.until = Some(Second(9));
+        taken.state = HookState::Failing;
+        deliveries.put_back(taken);
+        assert_eq!(deliveries.take(7).unwrap().memory.until, Some(Second(9)));
+        assert_eq!(
+            deliveries.states(),
+            [(HookState::Well, 0), (HookState::Inactive, 0), (HookState::Failing, 1), (HookState::Silent, 0)]
+        );
+    }
+
+    #[test]
+    fn an_account_that_came_is_searched_soon_if_the_token_administers_it() {
+        let mut deliveries = one();
+        deliveries.note(account(3), &kept(), Millis(100));
+        deliveries.next(Millis(100));
+        assert_eq!(deliveries.next_at(), Some(Millis(1_100)), "the hook, and no search");
+        deliveries.note(account(2), &kept(), Millis(100));
+        assert_eq!(deliveries.next(Millis(1_100)), Some(Due::Find));
+    }
+
+    #[test]
+    fn nothing_is_looked_at_where_that_is_off() {
+        let mut deliveries = Deliveries::new(None, false, None);
+        deliveries.note(account(1), &kept(), Millis(0));
+        assert_eq!((deliveries.next(Millis(1)), deliveries.next_at()), (None, None));
     }
 }

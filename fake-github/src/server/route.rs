@@ -190,7 +190,8 @@ fn moved_repository(question: &Question<'_>, view: View<'_>, id: RepoId) -> Repl
 
 fn account<'a>(view: View<'a>, id: &str) -> Option<&'a Account> {
     let id = id.parse().ok()?;
-    view.state.accounts.get(&crate::model::AccountId(id)).map(AsRef::as_ref)
+    let account = view.state.accounts.get(&crate::model::AccountId(id)).map(AsRef::as_ref);
+    account.filter(|account| !account.is_gone)
 }
 
 /// A path's parts, decoded. A slash at the end leaves an empty part, which no endpoint has: 404, as GitHub

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fake_github::{
     AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, NewHook, NewRepository, Outcome, RepoId, Weights,
-    faults::{DeliveryRates, RequestFault},
+    faults::{DeliveryFault, DeliveryRates, RequestFault},
 };
 
 use super::{
@@ -211,6 +211,59 @@ async fn an_outage_of_four_days_is_healed_by_the_sweep() {
     scene.live(seed(97), 80, 4 * DAY_S / 80);
     faults.stop();
     until_true(&scene.forge, &service.reader(), WITHIN).await;
+    until_metric(&service, r#"tallyhook_drift_total{field="commits"}"#, 1).await;
+    let says = |line: &str| line.contains("the sweep found what nobody told") && line.contains("commits");
+    service.running.stderr.find(WITHIN, says).await.expect("drift is told with its values");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stars_of_a_deleted_account_are_taken_away_by_the_sweep() {
+    let Some(mut scene) = Scene::new("a deleted account", seed(105)).await else { return };
+    let hall = scene.repository("guild", "hall");
+    for by in ["grace", "joan"] {
+        scene.star(hall, by);
+    }
+    let setup = scene.setup().await.with("RECONCILE", "2s");
+    let service = scene.serve(&setup).await;
+    assert_eq!(scene.forge.truth(hall).stars, 2);
+    let told = scene.forge.fake.deliveries().len();
+    scene.clock.advance_ms(1_000);
+    scene.forge.fake.world(|world| {
+        let joan = world.account_id("joan").unwrap();
+        world.delete_user(joan).unwrap();
+    });
+    until_starred(&scene, &service, hall).await;
+    until_true(&scene.forge, &service.reader(), WITHIN).await;
+    assert_eq!(
+        (scene.forge.truth(hall).stars, scene.forge.fake.deliveries().len()),
+        (1, told),
+        "nobody was told"
+    );
+    until_metric(&service, r#"tallyhook_drift_total{field="stars"}"#, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_of_what_did_not_change_costs_one_list() {
+    let Some(mut scene) = Scene::new("nothing changed", seed(104)).await else { return };
+    let setup = scene.setup().await.with("RECONCILE", "2s");
+    let _service = scene.serve(&setup).await;
+    let sweeps = |scene: &Scene| {
+        let requests = scene.forge.fake.requests();
+        requests.iter().filter(|request| request.path.starts_with("/users/guild/repos")).count()
+    };
+    // What was asked for the first time is known by then.
+    let known = sweeps(&scene) + 2;
+    until(WITHIN, "two sweeps", async || if sweeps(&scene) >= known { Ok(()) } else { Err(()) }).await;
+    scene.forge.fake.forget_requests();
+    until(WITHIN, "three more", async || if sweeps(&scene) >= 3 { Ok(()) } else { Err(()) }).await;
+    let requests = scene.forge.fake.requests();
+    let counted: Vec<&str> =
+        requests.iter().filter(|request| request.counted).map(|request| request.path.as_str()).collect();
+    assert!(
+        counted.iter().all(|path| path.starts_with("/users/") && path.ends_with("/repos")),
+        "{counted:?}"
+    );
+    assert!(requests.len() > 3 * counted.len(), "{} of {}", counted.len(), requests.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,13 +312,15 @@ async fn a_delivery_whose_record_says_too_little_is_sent_again() {
     let service = scene.serve(&setup).await;
     until_metric(&service, r#"tallyhook_hooks{state="well"}"#, 2).await;
     let faults = scene.forge.fake.faults();
-    faults.lose_deliveries(true);
+    faults.hide_payloads(true);
+    faults.next_delivery(Some("star"), DeliveryFault::Drop);
     let hall = scene.repository("guild", "hall");
     scene.star(hall, "grace");
-    let lost = scene.forge.fake.deliveries().last().unwrap().guid.clone();
-    faults.stop();
-    faults.hide_payloads(true);
-    until_starred(&scene, &service, hall).await;
+    let star = scene.forge.fake.deliveries().into_iter().rfind(|delivery| delivery.event == "star");
+    let lost = star.unwrap().guid;
+    until_metric(&service, r#"tallyhook_repaired_deliveries_total{result="redelivered"}"#, 1).await;
+    until_true(&scene.forge, &service.reader(), WITHIN).await;
+    scene.forge.fake.settle().await;
     let attempts: Vec<(bool, bool)> = (scene.forge.fake.deliveries().into_iter())
         .filter(|delivery| delivery.guid == lost)
         .map(|delivery| (delivery.redelivery, delivery.outcome.is_success()))
