@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use view_store::{StoreError, ViewStore};
 
 use crate::{
+    deliveries::Deliveries,
     folded::{Folded, Snapshot},
     jobs::GistPolls,
     latest::Allowance,
+    metrics::Metrics,
     rows::{Etag, ReadError, Rows},
 };
 
@@ -38,6 +40,9 @@ pub(crate) struct Asker {
     pub(crate) allowance: Mutex<Allowance>,
     /// How gists are polled.
     pub(crate) gists: GistPolls,
+    /// The webhooks that send to us.
+    pub(crate) deliveries: Mutex<Deliveries>,
+    pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -116,6 +121,15 @@ impl From<LogError> for JobError {
 pub(crate) struct Moment {
     folded: Snapshot,
     pub(crate) ms: Millis,
+}
+
+/// What became of an append.
+#[derive(Debug)]
+pub(crate) enum Appending {
+    /// The log has it.
+    Done(Appended),
+    /// It never will; the sentence says why.
+    TooLarge(String),
 }
 
 /// What an answer says to one stream.
@@ -219,27 +233,39 @@ impl Asker {
                 }
             })
             .collect();
+        match self.append_records(records).await? {
+            Appending::Done(Appended::New(positions)) => {
+                positions.last().copied().ok_or_else(|| JobError::Retry("nothing was appended".to_owned()))
+            }
+            Appending::Done(Appended::Duplicate) => {
+                Err(JobError::Retry("the log took it for a duplicate".to_owned()))
+            }
+            Appending::TooLarge(sentence) => Err(JobError::Final(sentence)),
+        }
+    }
+
+    /// Appends records, all or nothing, however long the log takes.
+    pub(crate) async fn append_records(&self, records: Vec<Record>) -> Result<Appending, JobError> {
         loop {
             match self.log.append(records.clone()).await {
-                Ok(Appended::New(positions)) => {
-                    return positions
-                        .last()
-                        .copied()
-                        .ok_or_else(|| JobError::Retry("nothing was appended".to_owned()));
-                }
-                Ok(Appended::Duplicate) => {
-                    return Err(JobError::Retry("the log took it for a duplicate".to_owned()));
-                }
+                Ok(appended) => return Ok(Appending::Done(appended)),
                 Err(AppendError::Full | AppendError::Retry(_)) => {
                     tokio::select! {
                         () = tokio::time::sleep(FULL_PAUSE) => {}
                         () = self.shutdown.cancelled() => return Err(JobError::Ending),
                     }
                 }
-                Err(error @ AppendError::TooLarge { .. }) => return Err(JobError::Final(error.to_string())),
+                Err(error @ AppendError::TooLarge { .. }) => {
+                    return Ok(Appending::TooLarge(error.to_string()));
+                }
                 Err(AppendError::Stop(sentence)) => return Err(JobError::Stop(sentence)),
             }
         }
+    }
+
+    /// The webhooks that send to us.
+    pub(crate) fn deliveries(&self) -> MutexGuard<'_, Deliveries> {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the running sweep of an account began: one that was interrupted goes on.

@@ -40,10 +40,14 @@ impl Asker {
             (StreamKey::Service, What::Need(key @ NeedKey::Login(..))) => self.ask_login(key).await,
             (StreamKey::Service, What::Need(NeedKey::GistUser(login))) => self.ask_gist_user(login).await,
             (StreamKey::Service, What::Latest) => self.follow_latest().await,
+            (StreamKey::Service, What::Hooks) => self.find_hooks().await,
+            (StreamKey::Account(account), What::Deliveries(hook)) => self.look_through(account, *hook).await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
             // A row that this release does not write.
-            (StreamKey::Service, _) | (StreamKey::Account(_), What::Latest) => Ok(Ended::Failed),
+            (StreamKey::Service, _) | (StreamKey::Account(_), What::Latest | What::Hooks) => {
+                Ok(Ended::Failed)
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! What asks the forges: first loads, needs, the rolling sweep. Its answers are records like any other.
+//! What asks the forges: first loads, needs, what webhooks have sent in vain, the rolling sweep. Its answers are
+//! records like any other.
 //!
 //! On a backfill's journey this is the source: a need row says what is open, a job asks the forge, and what
 //! it answered is appended to the account's stream with the moment at which it was asked. The projector
@@ -10,6 +11,8 @@
 
 mod ask;
 mod attempt;
+mod deliveries;
+mod drift;
 mod folded;
 mod held;
 mod jobs;
@@ -30,6 +33,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use view_store::{Hints, ViewStore};
 
+pub use deliveries::{Habit, HookState, is_ours};
 pub use metrics::Metrics;
 pub use plan::{Plan, plan};
 
@@ -53,6 +57,12 @@ pub struct BackfillSettings {
     pub gist_poll: Option<Duration>,
     /// Gists that were made before this second are left out.
     pub gists_since: Option<Second>,
+    /// How often it is looked through what our webhooks have sent; `None`: never.
+    pub deliveries_poll: Option<Duration>,
+    /// Whether everything that they have sent is taken so, and not only what we did not acknowledge.
+    pub pull: bool,
+    /// Where our webhooks send to; `None`: to a path of ours, at whatever host.
+    pub hook_url: Option<String>,
     /// How long an account that is kept only because somebody read it is kept without a reader.
     pub unread_max: Duration,
 }
@@ -66,6 +76,9 @@ impl Default for BackfillSettings {
             latest_poll: Some(Duration::from_secs(60)),
             gist_poll: Some(Duration::from_secs(15 * 60)),
             gists_since: None,
+            deliveries_poll: Some(Duration::from_secs(60)),
+            pull: false,
+            hook_url: None,
             unread_max: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

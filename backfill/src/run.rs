@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{
-    AccountId, EntityKey, Event, Forge, NeedKey, RowKey, ScanKey, StreamKey,
+    AccountId, EntityKey, Event, Forge, Millis, NeedKey, RowKey, ScanKey, StreamKey,
     directory::Directory,
     entity::door::Door,
     key::BUCKETS,
@@ -28,6 +28,7 @@ use view_store::{Follower, Heard, Hint, Row, StoreError};
 use crate::{
     Backfill, Metrics, Stopped,
     ask::{Asker, JobError, now},
+    deliveries::{self, Deliveries},
     folded::Folded,
     held::Held,
     jobs::GistPolls,
@@ -78,6 +79,13 @@ impl Loop {
                 sweeps: Mutex::new(HashMap::new()),
                 allowance: Mutex::default(),
                 gists: GistPolls::new(settings.gist_poll, settings.gists_since),
+                deliveries: Mutex::new(Deliveries::new(
+                    // Without a token nobody's webhooks are shown.
+                    settings.deliveries_poll.filter(|_| forge == Forge::GitHub && github.has_token()),
+                    settings.pull,
+                    settings.hook_url.clone(),
+                )),
+                metrics: metrics.clone(),
                 shutdown: CancellationToken::new(),
             }),
             follower,
@@ -150,6 +158,7 @@ impl Loop {
         self.schedule.let_go(is_held);
         self.sweep.let_go(|account| is_held(StreamKey::Account(account)));
         self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
+        self.asker.deliveries().let_go(|account| is_held(StreamKey::Account(account)));
         if gained {
             // A larger part may be spent than the one that was used up; whatever else shuts the forge says so again.
             self.closed_until = None;
@@ -183,7 +192,8 @@ impl Loop {
         let busy = self.running.len() >= self.at_once_max();
         let task = self.schedule.next_at().filter(|_| !busy);
         let poll = self.latest.next_at().filter(|_| self.follows_latest());
-        let next = task.into_iter().chain(self.sweep.next_at()).chain(poll).min();
+        let hooks = self.asker.deliveries().next_at();
+        let next = task.into_iter().chain(self.sweep.next_at()).chain(poll).chain(hooks).min();
         let rest = next.map_or(IDLE, |at| {
             Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0)).min(IDLE)
         });
@@ -201,6 +211,7 @@ impl Loop {
                 Due::Drop(account) => self.drop_account(account).await?,
             }
         }
+        self.plan_deliveries(now_ms);
         if self.follows_latest() && self.latest.next(now_ms) {
             self.schedule.add(StreamKey::Service, What::Latest, now_ms, now_ms);
         }
@@ -217,6 +228,17 @@ impl Loop {
             self.tasks.insert(question.id(), (task, question));
         }
         Ok(())
+    }
+
+    fn plan_deliveries(&mut self, now_ms: Millis) {
+        let mut deliveries = self.asker.deliveries();
+        while let Some(due) = deliveries.next(now_ms) {
+            let (stream, what) = match due {
+                deliveries::Due::Find => (StreamKey::Service, What::Hooks),
+                deliveries::Due::Look(account, hook) => (StreamKey::Account(account), What::Deliveries(hook)),
+            };
+            self.schedule.add(stream, what, now_ms, now_ms);
+        }
     }
 
     fn ended(
@@ -291,6 +313,7 @@ impl Loop {
             {
                 if let Ok(directory) = Directory::decode(value) {
                     self.sweep.note(*account, &directory);
+                    self.asker.deliveries().note(*account, &directory, now());
                 }
             }
             RowKey::Entity(StreamKey::Service, EntityKey::Door) => {

@@ -27,6 +27,10 @@ pub(crate) enum What {
     Need(NeedKey),
     /// Ask about everything, because it was long ago.
     Sweep,
+    /// Look through what one of the account's webhooks has sent.
+    Deliveries(u64),
+    /// Look for webhooks.
+    Hooks,
     /// Ask which public repositories are the newest.
     Latest,
 }
@@ -40,14 +44,16 @@ impl What {
             What::Need(NeedKey::Repositories | NeedKey::Gists) => 2,
             What::Need(NeedKey::Commits(_) | NeedKey::Pull(..)) => 3,
             What::Need(NeedKey::Pulls(_)) => 4,
-            What::Need(NeedKey::Repository(_)) => 5,
-            What::Need(NeedKey::Languages(_)) => 6,
+            What::Deliveries(_) => 5,
+            What::Need(NeedKey::Repository(_)) => 6,
+            What::Need(NeedKey::Languages(_)) => 7,
             // What is sent is not asked here.
-            What::Need(NeedKey::Everything | NeedKey::Outbox) => 7,
+            What::Need(NeedKey::Everything | NeedKey::Outbox) => 8,
+            What::Hooks => 9,
+            What::Sweep => 10,
+            What::Latest => 11,
             // Hundreds of requests, which put off nothing else.
-            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_)) => 10,
-            What::Sweep => 8,
-            What::Latest => 9,
+            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_)) => 12,
         }
     }
 }
@@ -166,7 +172,7 @@ impl Schedule {
         self.running.remove(task);
         let Some(queue) = self.queues.get_mut(&task.stream) else { return };
         let Some(entry) = queue.take(&task.what) else { return };
-        if matches!(task.what, What::Sweep | What::Latest) && ended == Ended::Answered {
+        if !matches!(task.what, What::Need(_)) && ended == Ended::Answered {
             self.size -= 1;
             self.take_turn(task.stream, now);
             return;

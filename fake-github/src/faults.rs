@@ -50,6 +50,16 @@ impl Faults {
         self.script().deliveries.lost = on;
     }
 
+    /// Sends nothing and keeps no record of it, until told otherwise.
+    pub fn forget_deliveries(&self, on: bool) {
+        self.script().deliveries.forgotten = on;
+    }
+
+    /// Shows deliveries without their payloads, until told otherwise.
+    pub fn hide_payloads(&self, on: bool) {
+        self.script().deliveries.hides_payloads = on;
+    }
+
     /// Loses the deliveries of what happens from one second until before another.
     pub fn lose_deliveries_between(&self, from: Second, until: Second) {
         self.script().deliveries.outages.push((from, until));
@@ -83,6 +93,11 @@ impl Faults {
     pub(crate) fn of_delivery(&self, event: &str, at: Second) -> Option<DeliveryFault> {
         let script = &mut *self.script();
         script.deliveries.draw(&mut script.rng, event, at)
+    }
+
+    /// Whether deliveries are shown with their payloads.
+    pub(crate) fn shows_payloads(&self) -> bool {
+        !self.script().deliveries.hides_payloads
     }
 
     /// What goes wrong with a request.

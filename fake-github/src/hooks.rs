@@ -5,4 +5,5 @@ mod log;
 mod signature;
 
 pub(crate) use dispatch::Dispatcher;
+pub(crate) use log::Wanted;
 pub use log::{Delivery, Outcome};

@@ -33,9 +33,8 @@
 //! # Ok::<(), std::io::Error>(()) }).unwrap();
 //! ```
 //!
-//! What is not here yet, and where it will go: `POST /graphql` and the deliveries API (both new files under
-//! `server/endpoint/`; the log in `hooks` has what the second needs), stargazer lists (a new noun in
-//! `model`).
+//! What is not here yet, and where it will go: `POST /graphql` (a new file under `server/endpoint/`), the
+//! deliveries of an App's hook (which wants a JWT), stargazer lists (a new noun in `model`).
 
 mod clock;
 mod fake;

@@ -3,6 +3,7 @@
 
 mod branch;
 mod commit;
+mod delivery;
 mod gist;
 mod hook;
 mod issue;
@@ -14,13 +15,14 @@ mod user;
 
 pub(crate) use branch::{branch, short_branch};
 pub(crate) use commit::{commit, compare_url, push_commit};
+pub(crate) use delivery::{delivery, listed_delivery};
 pub(crate) use gist::gist;
 pub(crate) use hook::{HookForm, hook, hook_subject};
 pub(crate) use issue::issue;
 pub(crate) use json::{Object, list, object};
 pub(crate) use organization::{full_organization, organization, organization_if_any};
 pub(crate) use pull::{PullForm, pull};
-pub(crate) use repository::{Form, full_repository, listed_repository, repository};
+pub(crate) use repository::{Form, full_repository, listed_repository, permissions, repository};
 pub(crate) use user::{UserForm, full_user, installation_account, user};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

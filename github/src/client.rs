@@ -30,9 +30,9 @@ mod transport;
 
 pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
 pub use asks::{
-    GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedGist, ListedPull, NewHook,
-    ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage, RepositoriesPage, StargazersPage,
-    StarredPage, ToldRepository,
+    Administered, DeliveriesPage, GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedDelivery,
+    ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage,
+    RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository,
 };
 pub use limits::{Part, RateBudget};
 pub use links::Links;

@@ -13,7 +13,6 @@ mod append;
 mod door;
 mod in_flight;
 mod metrics;
-mod nesting;
 mod receive;
 mod record;
 mod secrets;

@@ -1,9 +1,6 @@
 //! A ready answer: everything that an answer needs, made once per change of a view.
 
-use std::{
-    io::{Read as _, Write as _},
-    sync::OnceLock,
-};
+use std::{io::Write as _, sync::OnceLock};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -12,7 +9,7 @@ use domain::{
     view::body::{self, Meta},
 };
 use event_log::Position;
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::protocol::{conditional, encoding, names};
@@ -127,7 +124,7 @@ impl Ready {
         match &self.source {
             Source::Identity(payload) => Ok(payload),
             Source::Gzip(gzip) => {
-                self.other.get_or_init(|| inflate(gzip, self.meta.length)).as_ref().ok_or(Damaged)
+                self.other.get_or_init(|| body::inflate(gzip, self.meta.length)).as_ref().ok_or(Damaged)
             }
         }
     }
@@ -199,15 +196,6 @@ impl Ready {
 /// A text of ours as a header.
 fn text(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("plain ASCII")
-}
-
-fn inflate(gzip: &[u8], length: u32) -> Option<Bytes> {
-    let length = usize::try_from(length).ok()?;
-    let mut payload = Vec::with_capacity(length);
-    // One byte more than there should be shows a payload that is longer than it says.
-    let limit = u64::try_from(length).ok()? + 1;
-    GzDecoder::new(gzip).take(limit).read_to_end(&mut payload).ok()?;
-    (payload.len() == length).then(|| payload.into())
 }
 
 fn deflate(payload: &[u8]) -> Bytes {

@@ -182,6 +182,16 @@ fn refuse_what_cannot_be(settings: &Settings, roles: Roles) -> Result<(), Failur
             roles.name()
         )));
     }
+    if roles.projector
+        && settings.pull
+        && (settings.github_token.is_none() || settings.deliveries_poll.is_none())
+    {
+        return Err(Failure::Usage(
+            "deliveries can be pulled (--pull, TALLYHOOK_PULL) only with a token that administers their webhooks \
+             (--github-token, TALLYHOOK_GITHUB_TOKEN) and a poll (--deliveries-poll, TALLYHOOK_DELIVERIES_POLL)"
+                .to_owned(),
+        ));
+    }
     if roles.ingest { webhook_secret::refuse_none(settings) } else { Ok(()) }
 }
 
@@ -211,6 +221,9 @@ fn listen(
             bitbucket_concurrency: settings.bitbucket_concurrency,
             reconcile: settings.reconcile,
             latest_poll: latest_poll(settings),
+            deliveries_poll: settings.deliveries_poll,
+            pull: settings.pull,
+            hook_url: settings.hook_url.clone(),
             gist_poll: settings.gist_poll,
             gists_since: settings.gists_since,
             ..BackfillSettings::default()

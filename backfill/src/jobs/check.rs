@@ -53,6 +53,9 @@ impl Asker {
     /// need was raised, is not asked twice: an interrupted check goes on where it was.
     pub(super) async fn check(&self, account: AccountId, need: Option<&NeedKey>) -> Result<Ended, JobError> {
         let Some((since, known)) = self.begin_check(account, need).await? else { return Ok(Ended::Answered) };
+        // What a person asks for anew, or was never listed, cannot have drifted.
+        let is_sweep = matches!(since, Since::Begun(_)) && !known.list_check.is_unasked();
+        let before = if is_sweep { Some(self.shown(account).await?) } else { None };
         if !since.is_before(&known.profile_check) {
             self.ask_profile(account).await?;
         }
@@ -65,7 +68,15 @@ impl Asker {
             .filter(|(_, repo)| repo.visibility.is_public())
             .map(|(id, _)| id)
             .collect();
+        if let Some(before) = &before {
+            for repo in shown.iter().filter(|repo| !before.contains_key(repo)) {
+                self.tell_found(account, *repo).await?;
+            }
+        }
         self.check_repositories(account, since, shown).await?;
+        for (repo, before) in before.iter().flatten() {
+            self.tell_drift(account, *repo, before).await?;
+        }
         self.end_check(account, since).await
     }
 

@@ -29,7 +29,9 @@ use wiremock::{
 };
 
 use crate::{
+    Metrics,
     ask::{Asker, JobError, now},
+    deliveries::Deliveries,
     folded::Folded,
     jobs::GistPolls,
     rows::Etag,
@@ -120,6 +122,8 @@ impl Bench {
             sweeps: Mutex::new(HashMap::new()),
             allowance: Mutex::default(),
             gists: GistPolls::default(),
+            deliveries: Mutex::new(Deliveries::new(None, false, None)),
+            metrics: Metrics::new().unwrap(),
             shutdown: CancellationToken::new(),
         };
         Bench { server, asker }

@@ -1,9 +1,9 @@
 //! The stored form of a rendered payload: gzip bytes with what the answer's headers need.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, io::Read as _};
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use flate2::{Compress, Compression, Crc, FlushCompress, Status, read::GzDecoder};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,6 +80,16 @@ impl Body {
     }
 }
 
+/// A payload's bytes again; `None` where they are damaged, or longer than `length`.
+pub fn inflate(gzip: &[u8], length: u32) -> Option<Bytes> {
+    let length = usize::try_from(length).ok()?;
+    let mut payload = Vec::with_capacity(length);
+    // One byte more than there should be shows a payload that is longer than it says.
+    let limit = u64::try_from(length).ok()? + 1;
+    GzDecoder::new(gzip).take(limit).read_to_end(&mut payload).ok()?;
+    (payload.len() == length).then(|| payload.into())
+}
+
 fn gzip(deflate: &mut Compress, payload: &[u8]) -> Vec<u8> {
     deflate.reset();
     let mut gzip = Vec::with_capacity(payload.len() / 4 + 64);
@@ -134,10 +144,6 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
-    use flate2::read::GzDecoder;
-
     use super::*;
 
     /// A row's bytes must not depend on what its thread compressed before.
@@ -157,9 +163,10 @@ mod tests {
             let mut fresh = Compress::new(Compression::new(GZIP_LEVEL), false);
             let reused = DEFLATE.with_borrow_mut(|deflate| gzip(deflate, &payload));
             assert!(reused == gzip(&mut fresh, &payload), "{length} bytes");
-            let mut inflated = Vec::new();
-            GzDecoder::new(&reused[..]).read_to_end(&mut inflated).unwrap();
-            assert!(inflated == payload, "{length} bytes");
+            let said = u32::try_from(length).unwrap();
+            assert!(inflate(&reused, said).unwrap() == payload, "{length} bytes");
+            assert_eq!(inflate(&reused, said + 1), None, "shorter than it says");
+            assert!(length == 0 || inflate(&reused, said - 1).is_none(), "longer than it says");
         }
     }
 

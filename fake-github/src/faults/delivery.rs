@@ -11,8 +11,10 @@ use crate::model::Second;
 pub enum DeliveryFault {
     /// It is sent so much later.
     Delay(Duration),
-    /// It is never sent, and the log says so.
+    /// It is never sent, and GitHub's record of it says that nobody answered.
     Drop,
+    /// It is never sent, and GitHub has no record of it, as with payloads that are too large.
+    Forget,
     /// It is sent twice, with one GUID.
     Double,
     /// It is sent only after so many later deliveries, or when the fake settles.
@@ -43,11 +45,16 @@ pub(super) struct DeliveryScript {
     pub(super) rates: DeliveryRates,
     pub(super) once: Vec<(Option<String>, DeliveryFault)>,
     pub(super) lost: bool,
+    pub(super) forgotten: bool,
+    pub(super) hides_payloads: bool,
     pub(super) outages: Vec<(Second, Second)>,
 }
 
 impl DeliveryScript {
     pub(super) fn draw(&mut self, rng: &mut impl Rng, event: &str, at: Second) -> Option<DeliveryFault> {
+        if self.forgotten {
+            return Some(DeliveryFault::Forget);
+        }
         if self.lost || self.outages.iter().any(|(from, until)| (*from..*until).contains(&at)) {
             return Some(DeliveryFault::Drop);
         }

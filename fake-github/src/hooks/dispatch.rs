@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    log::{Delivery, Log, Outcome},
+    log::{Delivery, Log, Outcome, Wanted},
     signature,
 };
 use crate::{
@@ -67,6 +67,19 @@ struct Job {
     delay: Duration,
 }
 
+impl Job {
+    fn of(delivery: &Delivery) -> Self {
+        Job {
+            id: None,
+            hook: delivery.to.clone(),
+            event: delivery.event,
+            guid: delivery.guid.clone(),
+            payload: delivery.payload.clone(),
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 impl Dispatcher {
     pub(crate) fn new(
         faults: Faults,
@@ -106,6 +119,8 @@ impl Dispatcher {
                 concluded: None,
                 redelivery: false,
                 payload: if is_app { event.body_for_app() } else { event.body.clone() },
+                is_listed: true,
+                repository: event.repository,
                 to: hook.clone(),
             });
         }
@@ -125,6 +140,34 @@ impl Dispatcher {
             self.0.clone().start(self.note(delivery));
         }
         again.len()
+    }
+
+    /// Sends one delivery again, as the API does when it is asked to: it may go wrong like any other.
+    pub(crate) fn attempt_again(&self, delivery: Delivery, now: Second) {
+        self.send_one(Delivery {
+            at: now,
+            redelivery: true,
+            outcome: Outcome::Pending,
+            concluded: None,
+            ..delivery
+        });
+    }
+
+    /// A page of a hook's deliveries, as GitHub shows them now: the newest first.
+    pub(crate) fn page(&self, wanted: Wanted, now: Second) -> Vec<Delivery> {
+        self.0.log().page(wanted, now)
+    }
+
+    /// One of a hook's deliveries, if GitHub still shows it, with the headers that it was sent with.
+    pub(crate) fn one(&self, hook: HookId, id: u64, now: Second) -> Option<(Delivery, HeaderMap)> {
+        let delivery = self.0.log().one(hook, id, now)?;
+        let headers = request(&Job::of(&delivery)).ok()?.headers().clone();
+        Some((delivery, headers))
+    }
+
+    /// Whether GitHub shows payloads with deliveries.
+    pub(crate) fn shows_payloads(&self) -> bool {
+        self.0.faults.shows_payloads()
     }
 
     /// What came of the latest attempt to deliver something to a hook.
@@ -153,15 +196,16 @@ impl Dispatcher {
         self.0.tasks.wait().await;
     }
 
-    fn send_one(&self, delivery: Delivery) {
+    fn send_one(&self, mut delivery: Delivery) {
         let (event, at) = (delivery.event, delivery.at);
         let too_much = delivery.payload.len() > PAYLOAD_BYTES_MAX || *self.0.pending.borrow() >= PENDING_MAX;
+        let fault = if too_much { Some(DeliveryFault::Forget) } else { self.0.faults.of_delivery(event, at) };
+        delivery.is_listed = fault != Some(DeliveryFault::Forget);
         let mut job = self.note(delivery);
         let id = job.id;
-        let fault = if too_much { Some(DeliveryFault::Drop) } else { self.0.faults.of_delivery(event, at) };
         self.release_held();
         match fault {
-            Some(DeliveryFault::Drop) => self.0.conclude(id, Outcome::Lost),
+            Some(DeliveryFault::Drop | DeliveryFault::Forget) => self.0.conclude(id, Outcome::Lost),
             Some(DeliveryFault::HoldBack(behind)) => self.0.held().push(Held { behind, job }),
             Some(DeliveryFault::Double) => {
                 self.0.clone().start(Job { id: None, ..job.clone() });
@@ -176,10 +220,8 @@ impl Dispatcher {
     }
 
     fn note(&self, delivery: Delivery) -> Job {
-        let (hook, event) = (delivery.to.clone(), delivery.event);
-        let (guid, payload) = (delivery.guid.clone(), delivery.payload.clone());
-        let id = Some(self.0.log().add(delivery));
-        Job { id, hook, event, guid, payload, delay: Duration::ZERO }
+        let job = Job::of(&delivery);
+        Job { id: Some(self.0.log().add(delivery)), ..job }
     }
 
     /// One more delivery has come after those that are held back.

@@ -4,10 +4,13 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use crate::model::{HookId, Second, hook::Hook};
+use crate::model::{HookId, RepoId, Second, hook::Hook};
 
 /// Deliveries remembered at most; older ones are forgotten, as on GitHub after three days.
 const DELIVERIES_KEPT_MAX: usize = 100_000;
+
+/// For so long GitHub shows deliveries, and sends them again on request.
+const SHOWN_SECONDS: i64 = 3 * 24 * 60 * 60;
 
 /// What came of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,27 @@ pub struct Delivery {
     pub redelivery: bool,
     /// The JSON payload.
     pub payload: Bytes,
+    /// Whether GitHub knows of it at all: what it never tried to send is on no list.
+    pub(crate) is_listed: bool,
+    pub(crate) repository: Option<RepoId>,
     pub(crate) to: Arc<Hook>,
+}
+
+/// What of a hook's deliveries is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) hook: HookId,
+    /// Only those that came to something, or only those that did not.
+    pub(crate) success: Option<bool>,
+    /// Only those with a smaller id.
+    pub(crate) before: Option<u64>,
+    pub(crate) count_max: usize,
+}
+
+impl Delivery {
+    fn is_shown(&self, now: Second) -> bool {
+        self.is_listed && self.outcome != Outcome::Pending && self.at > now.plus(-SHOWN_SECONDS)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +109,26 @@ impl Log {
 
     /// What came of the latest attempt to deliver something to a hook.
     pub(super) fn latest(&self, hook: HookId) -> Option<Outcome> {
-        let of_hook = self.list.iter().rev().filter(|delivery| delivery.hook == hook);
+        let of_hook = self.list.iter().rev().filter(|delivery| delivery.hook == hook && delivery.is_listed);
         of_hook.map(|delivery| delivery.outcome).find(|outcome| *outcome != Outcome::Pending)
+    }
+
+    /// The newest deliveries that are wanted, the newest first, as GitHub shows them at `now`: those that ended
+    /// within the last three days.
+    pub(super) fn page(&self, wanted: Wanted, now: Second) -> Vec<Delivery> {
+        let is_wanted = |delivery: &&Delivery| {
+            delivery.hook == wanted.hook
+                && wanted.before.is_none_or(|before| delivery.id < before)
+                && wanted.success.is_none_or(|success| delivery.outcome.is_success() == success)
+        };
+        let shown = self.list.iter().rev().filter(|delivery| delivery.is_shown(now));
+        shown.filter(is_wanted).take(wanted.count_max).cloned().collect()
+    }
+
+    /// A delivery of a hook, if GitHub still shows it.
+    pub(super) fn one(&self, hook: HookId, id: u64, now: Second) -> Option<Delivery> {
+        let found = self.list.iter().find(|delivery| delivery.id == id && delivery.hook == hook);
+        found.filter(|delivery| delivery.is_shown(now)).cloned()
     }
 
     pub(super) fn all(&self) -> Vec<Delivery> {

@@ -39,6 +39,8 @@ pub(crate) struct Account {
     pub(crate) updated_at: Second,
     /// Of an organisation: who acts for it. The first is its owner.
     pub(crate) members: BTreeSet<AccountId>,
+    /// It was deleted; what it did is still there.
+    pub(crate) is_gone: bool,
 }
 
 impl Account {

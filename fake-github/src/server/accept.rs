@@ -186,6 +186,7 @@ fn reply(
             caller,
             rows_max: shared.rows_max,
             dispatcher: &shared.dispatcher,
+            now,
         };
         let reply = if is_read {
             let view = match fault {

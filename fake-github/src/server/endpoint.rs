@@ -2,6 +2,7 @@
 
 pub(super) mod branches;
 pub(super) mod commits;
+mod deliveries;
 pub(super) mod gists;
 pub(super) mod hooks;
 pub(super) mod organizations;
@@ -11,7 +12,11 @@ pub(super) mod stars;
 pub(super) mod users;
 
 use super::{caller::Caller, limits::Standing, paging::Query, reply::Reply};
-use crate::{hooks::Dispatcher, model::state::View, wire};
+use crate::{
+    hooks::Dispatcher,
+    model::{Second, state::View},
+    wire,
+};
 
 /// What an endpoint answers from.
 #[derive(Clone, Copy)]
@@ -21,6 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) query: &'a Query,
     pub(super) rows_max: Option<usize>,
     pub(super) dispatcher: &'a Dispatcher,
+    pub(super) now: Second,
 }
 
 /// `GET /`

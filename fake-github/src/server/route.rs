@@ -11,7 +11,7 @@ use super::{
 use crate::{
     hooks::Dispatcher,
     model::{
-        HookTarget, RepoId, World,
+        HookTarget, RepoId, Second, World,
         account::{Account, AccountKind},
         repository::Repository,
         state::{Named, View},
@@ -31,6 +31,7 @@ pub(super) struct Question<'a> {
     pub(super) rows_max: Option<usize>,
     /// Knows what came of deliveries.
     pub(super) dispatcher: &'a Dispatcher,
+    pub(super) now: Second,
 }
 
 /// What a path leads to.
@@ -49,6 +50,7 @@ pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
         query: &query,
         rows_max: question.rows_max,
         dispatcher: question.dispatcher,
+        now: question.now,
     };
     let segments = segments(question.path);
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -188,7 +190,8 @@ fn moved_repository(question: &Question<'_>, view: View<'_>, id: RepoId) -> Repl
 
 fn account<'a>(view: View<'a>, id: &str) -> Option<&'a Account> {
     let id = id.parse().ok()?;
-    view.state.accounts.get(&crate::model::AccountId(id)).map(AsRef::as_ref)
+    let account = view.state.accounts.get(&crate::model::AccountId(id)).map(AsRef::as_ref);
+    account.filter(|account| !account.is_gone)
 }
 
 /// A path's parts, decoded. A slash at the end leaves an empty part, which no endpoint has: 404, as GitHub

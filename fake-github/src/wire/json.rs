@@ -79,6 +79,11 @@ impl Object<'_> {
         write!(self.key(key), "{value}").expect("writing to a string does not fail");
     }
 
+    /// A value that is JSON already.
+    pub(crate) fn json(&mut self, key: &str, value: &str) {
+        self.key(key).push_str(value);
+    }
+
     pub(crate) fn flag(&mut self, key: &str, value: bool) {
         self.key(key).push_str(if value { "true" } else { "false" });
     }

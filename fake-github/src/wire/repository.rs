@@ -165,15 +165,21 @@ pub(crate) fn repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository, 
     }
 }
 
+/// What the caller may do with a public repository.
+pub(crate) fn permissions(o: &mut Object<'_>, is_admin: bool) {
+    o.object("permissions", |o| {
+        for key in ["admin", "maintain", "push", "triage"] {
+            o.flag(key, is_admin);
+        }
+        o.flag("pull", true);
+    });
+}
+
 /// `GET /repos/{owner}/{repo}`: with watchers, network and parents, and what only those who may push see.
 pub(crate) fn full_repository(o: &mut Object<'_>, view: View<'_>, repo: &Repository, may_push: bool) {
     repository(o, view, repo, Form::Rest);
     if may_push {
-        o.object("permissions", |o| {
-            for key in ["admin", "maintain", "push", "triage", "pull"] {
-                o.flag(key, true);
-            }
-        });
+        permissions(o, true);
         o.flag("allow_squash_merge", true);
         o.flag("allow_merge_commit", true);
         o.flag("allow_rebase_merge", true);

@@ -268,3 +268,90 @@ async fn nothing_runs_on_after_a_shutdown() {
     fake.shutdown().await;
     assert!(api.send(http::Method::GET, "/users/ada", "").await.is_err());
 }
+
+#[tokio::test]
+async fn what_was_sent_is_shown_for_three_days_by_pages() {
+    let (fake, clock) = fake().await;
+    let receiver = Receiver::start().await;
+    let (repo, hook) = fake.world(|world| {
+        let ada = world.create_user("ada").unwrap();
+        let eve = world.create_user("eve").unwrap();
+        world.accept_token("ada", ada);
+        world.accept_token("eve", eve);
+        let repo = world.create_repository(ada, NewRepository::public("engine")).unwrap();
+        let hook = NewHook::new(HookTarget::Repository(repo), &receiver.url, "s3cret");
+        let hook = NewHook { events: vec!["push".into()], ..hook };
+        (repo, world.create_hook(hook).unwrap())
+    });
+    fake.settle().await;
+    let path = format!("/repos/ada/engine/hooks/{hook}/deliveries");
+    assert_eq!(Api::new(fake.url()).token("eve").get(&path).await.status, 404, "not for outsiders");
+    let api = Api::new(fake.url()).token("ada");
+    for count in 1..=4 {
+        clock.advance_ms(60_000);
+        // One is lost, and one is so that nobody can tell.
+        fake.faults().lose_deliveries(count == 2);
+        fake.faults().forget_deliveries(count == 3);
+        fake.world(|world| world.push_commits(repo, "main", 1).unwrap());
+        fake.settle().await;
+    }
+    fake.faults().stop();
+
+    let first = api.get(&format!("{path}?per_page=2")).await;
+    let next = first.header("link").split_once('>').unwrap().0.trim_start_matches('<').to_owned();
+    let second = api.get(next.strip_prefix(fake.url()).unwrap()).await;
+    assert_eq!(second.header("link"), "");
+    let listed: Vec<Value> =
+        [first, second].iter().flat_map(|page| page.json().as_array().unwrap().clone()).collect();
+    let shown: Vec<(&str, &str, u64)> = listed
+        .iter()
+        .map(|it| {
+            (
+                it["event"].as_str().unwrap(),
+                it["status"].as_str().unwrap(),
+                it["status_code"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("push", "OK", 202),
+            ("push", "failed to connect to host", 502),
+            ("push", "OK", 202),
+            ("ping", "OK", 202)
+        ]
+    );
+    let failed = api.get(&format!("{path}?status=failure")).await.json();
+    assert_eq!(failed.as_array().unwrap().len(), 1);
+    let (id, guid) = (failed[0]["id"].as_u64().unwrap(), failed[0]["guid"].as_str().unwrap().to_owned());
+    assert_eq!((&failed[0]["redelivery"], &failed[0]["repository_id"]), (&json!(false), &json!(repo.0)));
+
+    let one = api.get(&format!("{path}/{id}")).await;
+    let sent = fake.deliveries().into_iter().find(|delivery| delivery.guid == guid).unwrap();
+    let text = String::from_utf8(one.body.to_vec()).unwrap();
+    assert!(text.contains(std::str::from_utf8(&sent.payload).unwrap()), "the payload as it was signed");
+    let headers = &one.json()["request"]["headers"];
+    assert_eq!((&headers["X-GitHub-Delivery"], &headers["X-GitHub-Event"]), (&json!(guid), &json!("push")));
+    assert_eq!(headers["X-GitHub-Hook-ID"], hook.to_string());
+    fake.faults().hide_payloads(true);
+    assert!(api.get(&format!("{path}/{id}")).await.json()["request"]["payload"].is_null());
+
+    receiver.forget();
+    assert_eq!(api.post(&format!("{path}/{id}/attempts"), "").await.status, 202);
+    fake.settle().await;
+    let again = receiver.received();
+    assert_eq!((again.len(), again[0].header("x-github-delivery")), (1, guid.as_str()));
+    assert_signed(&again[0], "s3cret");
+    let newest = api.get(&path).await.json()[0].clone();
+    assert_eq!(
+        (&newest["guid"], &newest["redelivery"], &newest["status"]),
+        (&json!(guid), &json!(true), &json!("OK"))
+    );
+    assert_ne!(newest["id"], id);
+
+    clock.advance_ms(3 * 24 * 60 * 60 * 1000);
+    assert_eq!(api.get(&path).await.json(), json!([]));
+    assert_eq!(api.get(&format!("{path}/{id}")).await.status, 404);
+    assert_eq!(api.post(&format!("{path}/{id}/attempts"), "").await.status, 404);
+}

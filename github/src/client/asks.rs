@@ -1,6 +1,8 @@
 //! The questions, one file each: an endpoint, and what its answer means in our own readings.
 
+mod administered;
 mod commit_count;
+mod deliveries;
 mod gists;
 mod head;
 mod hooks;
@@ -13,6 +15,8 @@ mod repositories;
 mod repository;
 mod stars;
 
+pub use administered::Administered;
+pub use deliveries::{DeliveriesPage, ListedDelivery, RecordedDelivery};
 pub use gists::{GistsPage, ListedGist};
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};
 pub use latest::{PublicPage, ToldRepository};

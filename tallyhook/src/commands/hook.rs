@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use backfill::Habit;
 use domain::Millis;
 use github::client::{
-    Answer, Asking, Client, HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS,
+    Answer, Asking, Client, DeliveriesPage, HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS,
 };
 use prometheus::Registry;
 
@@ -94,20 +95,33 @@ async fn pinged(
 }
 
 async fn list(client: &Client, target: &str) -> Result<(), Failure> {
-    let hooks = taken(client.hooks(owner_of(target)?, &asking()).await, target)?;
+    let owner = owner_of(target)?;
+    let hooks = taken(client.hooks(owner, &asking()).await, target)?;
     if hooks.is_empty() {
         println!("{target} has no webhooks; `tallyhook hook add {target} --url URL` makes one");
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = hooks
-        .into_iter()
-        .map(|Hook { id, url, active, events, last_status }| {
-            let active = if active { "yes" } else { "no" };
-            vec![id.to_string(), url, active.to_owned(), events.join(","), last_status.unwrap_or_default()]
-        })
-        .collect();
-    print!("{}", table::lines(&["ID", "URL", "ACTIVE", "EVENTS", "LATEST"], &rows));
+    let mut rows = Vec::with_capacity(hooks.len());
+    for hook in hooks {
+        let (state, sent) = doing(client, owner, &hook).await?;
+        let Hook { id, url, active, events, last_status } = hook;
+        let active = if active { "yes" } else { "no" };
+        let latest = last_status.unwrap_or_default();
+        rows.push(vec![id.to_string(), url, active.to_owned(), events.join(","), latest, state, sent]);
+    }
+    print!("{}", table::lines(&["ID", "URL", "ACTIVE", "EVENTS", "LATEST", "STATE", "SENT"], &rows));
     Ok(())
+}
+
+/// How a hook is doing by what it has sent, and when it sent something last; nothing where GitHub does not show it.
+async fn doing(client: &Client, owner: HookOwner<'_>, hook: &Hook) -> Result<(String, String), Failure> {
+    let page = client.deliveries(owner, hook.id, DeliveriesPage::First, &asking()).await.map_err(failed)?;
+    let Answer::Fresh(page) = page else { return Ok((String::new(), String::new())) };
+    let mut habit = Habit::default();
+    habit.note(&page.body);
+    let state = habit.state(hook.active, true, page.body.first(), page.date);
+    let sent = habit.last().map(|at| at.to_string()).unwrap_or_default();
+    Ok((state.as_str().to_owned(), sent))
 }
 
 fn owner_of(target: &str) -> Result<HookOwner<'_>, Failure> {

@@ -113,6 +113,26 @@ pub(crate) const TABLE: &[Setting] = &[
         "The sweep interval: everything about every account is asked again this often. `off` ends it.",
     ),
     plain(
+        "deliveries_poll",
+        "60s",
+        "How often it is looked through what our webhooks have sent, as GitHub remembers it for three days, for \
+         deliveries that we did not acknowledge: those are taken from there. Of the webhooks that the token may \
+         administer, of accounts that are kept; with more than ten the interval stretches. `off` ends it.",
+    ),
+    plain(
+        "pull",
+        "false",
+        "Whether every delivery is taken so, acknowledged or not: then nothing of ours needs to be reached from GitHub. \
+         The webhook's address may be any, such as `https://example.invalid/webhooks/github`.",
+    ),
+    Setting {
+        name: "hook_url",
+        default: "",
+        default_words: Some("any host, `/webhooks/github`"),
+        is_secret: false,
+        about: "The address that our webhooks send to, by which they are known among others.",
+    },
+    plain(
         "latest_poll",
         "60s",
         "How often the newest public repositories (`/repos`, `/stats`) are asked for; without a token at most every \

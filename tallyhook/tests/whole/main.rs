@@ -23,6 +23,7 @@ mod privacy;
 mod profiles;
 mod refused;
 mod restart;
+mod rings;
 mod settings;
 mod signals;
 mod starneighbours;

@@ -100,6 +100,7 @@ impl World {
             created_at: now,
             updated_at: now,
             members,
+            is_gone: false,
         };
         self.state.accounts.insert(id, Arc::new(account));
         self.state.logins.insert(login.to_lowercase(), id);

@@ -57,6 +57,18 @@ impl World {
         Ok(())
     }
 
+    /// Switches a hook off or on, as its owner can. One that is off hears of nothing.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn set_hook_active(&mut self, id: HookId, active: bool) -> Result<(), Refused> {
+        let now = self.begin();
+        let hook = self.state.hooks.get_mut(&id).ok_or(Refused::Missing("hook"))?;
+        let hook = Arc::make_mut(hook);
+        (hook.active, hook.updated_at) = (active, now);
+        Ok(())
+    }
+
     /// Removes a hook, which is the last to hear of it: `meta.deleted`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{
+    account::AccountKind,
     id::{AccountId, RepoId},
     refused::Refused,
     world::World,
@@ -87,6 +88,28 @@ impl World {
         for id in starred {
             self.repository_mut(id)?.stars.remove(&of);
         }
+        Ok(())
+    }
+
+    /// Deletes a user with all its repositories, and takes its stars back. Nobody is told. What it did elsewhere
+    /// stays.
+    ///
+    /// # Errors
+    /// When it is not there, or an organisation.
+    pub fn delete_user(&mut self, id: AccountId) -> Result<(), Refused> {
+        if self.account_mut(id)?.kind != AccountKind::User {
+            return Err(Refused::NotAllowed("an organisation is deleted by its owners"));
+        }
+        self.purge_stars(id)?;
+        let owned: Vec<RepoId> = self.view().repositories_of(id).iter().map(|repo| repo.id).collect();
+        for repo in owned {
+            // A user's repositories have no hook that hears of it.
+            self.delete_repository(repo)?;
+        }
+        let account = self.account_mut(id)?;
+        account.is_gone = true;
+        let login = account.login.to_lowercase();
+        self.state.logins.remove(&login);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Context;
+use super::{Context, deliveries};
 use crate::{
     model::{AccountId, ContentType, HookId, HookTarget, NewHook, World},
     server::{
@@ -13,7 +13,7 @@ use crate::{
     wire,
 };
 
-/// `GET …/hooks`, `GET …/hooks/{id}`
+/// `GET …/hooks`, `GET …/hooks/{id}`, `GET …/hooks/{id}/deliveries`, `GET …/hooks/{id}/deliveries/{delivery}`
 pub(in crate::server) fn read(
     context: Context<'_>,
     target: HookTarget,
@@ -28,11 +28,7 @@ pub(in crate::server) fn read(
         [] => {
             let all: Vec<_> = view.hooks_of(target).collect();
             let page = Page::of(context.query);
-            let base = match target {
-                HookTarget::Repository(id) => format!("{}/repositories/{id}/hooks", view.urls.api),
-                _ => format!("{}/organizations/{owner}/hooks", view.urls.api),
-            };
-            let link = page.link(&base, context.query, all.len());
+            let link = page.link(&base(context, target, owner), context.query, all.len());
             let body = wire::list(slice(&all, page), |items, hook| {
                 let latest = context.dispatcher.latest(hook.id);
                 items.object(|o| wire::hook(o, view, hook, wire::HookForm::Rest(latest)));
@@ -46,7 +42,22 @@ pub(in crate::server) fn read(
             }
             None => Reply::not_found(),
         },
+        [id, "deliveries", rest @ ..] => {
+            match find(id, |id| view.hooks_of(target).find(|hook| hook.id == id)) {
+                Some(hook) => deliveries::read(context, hook.id, &base(context, target, owner), rest),
+                None => Reply::not_found(),
+            }
+        }
         _ => Reply::not_found(),
+    }
+}
+
+/// Where a target's hooks are, by id.
+fn base(context: Context<'_>, target: HookTarget, owner: AccountId) -> String {
+    let api = &context.view.urls.api;
+    match target {
+        HookTarget::Repository(id) => format!("{api}/repositories/{id}/hooks"),
+        _ => format!("{api}/organizations/{owner}/hooks"),
     }
 }
 
@@ -64,7 +75,8 @@ struct Config {
     content_type: Option<String>,
 }
 
-/// `POST …/hooks`, `POST …/hooks/{id}/pings`, `DELETE …/hooks/{id}`
+/// `POST …/hooks`, `POST …/hooks/{id}/pings`, `POST …/hooks/{id}/deliveries/{delivery}/attempts`,
+/// `DELETE …/hooks/{id}`
 pub(in crate::server) fn write(
     world: &mut World,
     question: &Question<'_>,
@@ -83,6 +95,10 @@ pub(in crate::server) fn write(
         ("POST", [id, "pings"]) => match known(world, id).map(|id| world.ping_hook(id)) {
             Some(Ok(())) => Reply::json("").with_status(204),
             _ => Reply::not_found(),
+        },
+        ("POST", [id, "deliveries", delivery, "attempts"]) => match known(world, id) {
+            Some(id) => deliveries::attempt(question, id, delivery),
+            None => Reply::not_found(),
         },
         ("DELETE", [id]) => match known(world, id).map(|id| world.delete_hook(id)) {
             Some(Ok(())) => Reply::json("").with_status(204),

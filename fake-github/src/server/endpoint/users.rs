@@ -77,7 +77,12 @@ pub(super) fn page(
     let page = Page::of(context.query);
     let link = page.link(&format!("{}/{path}", view.urls.api), context.query, list.len());
     let body = wire::list(slice(&list, page), |items, repo| {
-        items.object(|o| wire::repository(o, view, repo, wire::Form::Rest));
+        items.object(|o| {
+            wire::repository(o, view, repo, wire::Form::Rest);
+            if let Some(caller) = context.caller.account {
+                wire::permissions(o, view.acts_for(Some(caller), repo.owner));
+            }
+        });
     });
     Reply::json(body).with_link(link)
 }

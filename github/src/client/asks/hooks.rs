@@ -71,7 +71,7 @@ pub struct Hook {
 }
 
 impl HookOwner<'_> {
-    fn hooks(self) -> Path {
+    pub(super) fn hooks(self) -> Path {
         match self {
             HookOwner::Organization(organization) => Path::new("/orgs").name(organization),
             HookOwner::Repository { owner, name } => Path::new("/repos").name(owner).name(name),
@@ -132,7 +132,7 @@ impl Client {
         answer.read(endpoint, |_| Some(()))
     }
 
-    async fn post_path(
+    pub(super) async fn post_path(
         &self,
         endpoint: &'static str,
         path: Path,

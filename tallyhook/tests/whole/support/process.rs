@@ -46,6 +46,8 @@ impl Setup {
             .with("WEBHOOK_SECRET", SECRET)
             // Only tests about the newest repositories have them followed: others count requests.
             .with("LATEST_POLL", "off")
+            // The same of what webhooks have sent.
+            .with("DELIVERIES_POLL", "off")
             // Nobody listens there: a test that forgets to name a forge must not reach the real one.
             .with("GITHUB_API_URL", "http://127.0.0.1:9")
             .with("BITBUCKET_API_URL", "http://127.0.0.1:9")

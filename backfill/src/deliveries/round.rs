@@ -1,0 +1,327 @@
+//! One look at what a hook has sent since the last one.
+
+use bytes::Bytes;
+use domain::{AccountId, Second, StreamKey, record::GITHUB_DELIVERY};
+use event_log::{Appended, DedupeKey, Record};
+use github::{
+    client::{Answer, AskError, Asking, DeliveriesPage, Fresh, ListedDelivery, RecordedDelivery},
+    delivery::{self, Placed},
+    headers::DeliveryHeaders,
+};
+use tracing::{info, warn};
+
+use super::{
+    groups::{self, Open},
+    habit::HookState,
+    watch::{Memory, Stored, Watched},
+};
+use crate::{
+    ask::{Appending, Asker, JobError, Told, now},
+    metrics::Repaired,
+    schedule::Ended,
+};
+
+/// Lists are read again so far back: a delivery that timed out is listed after later ones.
+const OVERLAP_S: i64 = 10 * 60;
+/// Of a hook that is new to us so much is looked at: what came before was read with the account.
+const FIRST_LOOK_S: i64 = 60 * 60;
+/// Pages of one look, each of a hundred deliveries. What lies behind them is left to the sweep.
+const PAGES_MAX: usize = 300;
+/// So many deliveries are taken in one round, one request each; then other questions have their turn.
+const TAKEN_PER_ROUND_MAX: usize = 1_000;
+/// GitHub is asked so often at most to send something again.
+const REDELIVERIES_MAX: usize = 3;
+/// And not again before this; a delivery may take ten seconds to fail.
+const REDELIVERY_PAUSE_MS: i64 = 60_000;
+/// A record that cannot be read is asked for so often, then it is given up.
+const READS_MAX: usize = 3;
+/// While nothing is taken, how far the hook is settled is noted this often: a restart reads that much twice.
+const NOTE_EVERY_S: i64 = 10 * 60;
+
+/// What became of one delivery.
+enum Done {
+    /// It need not be looked at again.
+    Settled(Repaired),
+    /// GitHub was asked to send it again.
+    Asked,
+    /// It was asked before, and may yet come.
+    Waits,
+}
+
+impl Asker {
+    /// Takes what one of an account's hooks has sent and we do not have.
+    pub(crate) async fn look_through(&self, account: AccountId, id: u64) -> Result<Ended, JobError> {
+        let Some(mut hook) = self.deliveries().take(id) else { return Ok(Ended::Answered) };
+        let was = hook.state;
+        let looked = self.look_at(account, &mut hook).await;
+        let is = hook.state;
+        self.deliveries().put_back(hook);
+        self.tell_hooks();
+        if was != is {
+            match is {
+                HookState::Well => info!(hook_id = id, "a webhook is well again"),
+                _ => warn!(
+                    hook_id = id,
+                    state = is.as_str(),
+                    "a webhook is not well; `tallyhook hook list` shows more"
+                ),
+            }
+        }
+        match looked {
+            // What only an operator can mend about a hook must not hold up questions about accounts.
+            Err(JobError::Final(sentence)) => {
+                warn!(
+                    sentence,
+                    hook_id = id,
+                    "a webhook's deliveries cannot be looked at; trying again later"
+                );
+                Ok(Ended::Answered)
+            }
+            looked => looked,
+        }
+    }
+
+    async fn look_at(&self, account: AccountId, hook: &mut Watched) -> Result<Ended, JobError> {
+        let stream = StreamKey::Account(account);
+        if !hook.memory.is_loaded {
+            let stored: Option<Stored> = self.rows().cursor(stream, &cursor(hook.id)).await?;
+            hook.memory = Memory::of(stored);
+        }
+        let takes_all = self.deliveries().takes_all;
+        let asking = Asking { etag: hook.memory.etag.as_deref(), now: now().to_second() };
+        let newest =
+            match self.github.deliveries(hook.on.owner(), hook.id, DeliveriesPage::First, &asking).await? {
+                Answer::Fresh(fresh) => fresh,
+                Answer::NotModified { date } => {
+                    hook.tell_state(None, takes_all, date);
+                    return Ok(Ended::Answered);
+                }
+                Answer::Refused { status, .. } => {
+                    info!(status, hook_id = hook.id, "GitHub does not show what a webhook has sent");
+                    self.deliveries().hide(hook.id, now());
+                    return Ok(Ended::Answered);
+                }
+                Answer::Empty { .. } => return Ok(Ended::Answered),
+            };
+        let (date, etag) = (newest.date, newest.etag.clone());
+        let since = hook.memory.since(date);
+        let listed = self.list(hook, newest, since).await?;
+        hook.memory.habit.note(&listed);
+        hook.tell_state(listed.first(), takes_all, date);
+
+        let open = groups::open(&listed, since, takes_all, |guid| hook.memory.settled.contains_key(guid));
+        let rest = open.len().saturating_sub(TAKEN_PER_ROUND_MAX);
+        let mut unsettled = open.get(TAKEN_PER_ROUND_MAX).map(|open| open.first_at);
+        let mut counts = [0_usize; Repaired::ALL.len()];
+        for open in &open[..open.len() - rest] {
+            let done = match self.repair(hook, open, takes_all).await {
+                Ok(done) => done,
+                Err(error) => {
+                    // What was settled before stays so; nothing is skipped.
+                    hook.memory.etag = None;
+                    return Err(error);
+                }
+            };
+            let repaired = match done {
+                Done::Settled(repaired) => {
+                    hook.memory.settled.insert(open.newest.guid.clone(), open.newest.delivered_at);
+                    hook.memory.tries.remove(&open.newest.guid);
+                    Some(repaired)
+                }
+                Done::Asked => Some(Repaired::Redelivered),
+                Done::Waits => None,
+            };
+            if !matches!(done, Done::Settled(_)) {
+                unsettled = Some(unsettled.map_or(open.first_at, |known| known.min(open.first_at)));
+            }
+            if let Some(repaired) = repaired {
+                self.metrics.count_repaired(repaired);
+                counts[repaired.place()] += 1;
+            }
+        }
+        let is_repaired = counts.iter().any(|count| *count > 0);
+        if is_repaired {
+            let [taken, held, redelivered, lost] = counts;
+            info!(
+                hook_id = hook.id,
+                taken,
+                held,
+                redelivered,
+                lost,
+                "went through what a webhook has sent and we did not acknowledge"
+            );
+        }
+        hook.memory.settle(unsettled.unwrap_or(date), unsettled.is_none().then_some(etag).flatten());
+        if is_repaired || hook.memory.is_far_from_noted() {
+            self.note_settled(stream, hook, date).await?;
+        }
+        Ok(if rest > 0 { Ended::Part } else { Ended::Answered })
+    }
+
+    /// Everything that a hook has sent since then, the newest first.
+    async fn list(
+        &self,
+        hook: &Watched,
+        newest: Fresh<Vec<ListedDelivery>>,
+        since: Second,
+    ) -> Result<Vec<ListedDelivery>, JobError> {
+        let mut next = newest.links.next().map(str::to_owned);
+        let mut listed = newest.body;
+        for _ in 1..PAGES_MAX {
+            let is_whole = listed.last().is_none_or(|oldest| oldest.delivered_at < since);
+            let Some(url) = next.take().filter(|_| !is_whole) else { return Ok(listed) };
+            let asking = Asking::anew(now().to_second());
+            let page = DeliveriesPage::Next(&url);
+            let Answer::Fresh(fresh) =
+                self.github.deliveries(hook.on.owner(), hook.id, page, &asking).await?
+            else {
+                return Err(JobError::Retry("a page of a webhook's deliveries is gone".to_owned()));
+            };
+            next = fresh.links.next().map(str::to_owned);
+            listed.extend(fresh.body);
+        }
+        warn!(hook_id = hook.id, "a webhook has sent more than is looked through; the sweep finds the rest");
+        Ok(listed)
+    }
+
+    /// Takes one delivery out of GitHub's record, or has it sent again.
+    async fn repair(&self, hook: &mut Watched, open: &Open, takes_all: bool) -> Result<Done, JobError> {
+        let guid = &open.newest.guid;
+        let asking = Asking::anew(now().to_second());
+        let answer = match self.github.delivery(hook.on.owner(), hook.id, &open.newest, &asking).await {
+            Err(AskError::Retry(sentence)) => {
+                let tries = hook.memory.tries.entry(guid.clone()).or_default();
+                tries.failed += 1;
+                if tries.failed < READS_MAX {
+                    return Err(JobError::Retry(sentence));
+                }
+                return Ok(lost(hook.id, guid, "its record cannot be read"));
+            }
+            answer => answer?,
+        };
+        let Answer::Fresh(Fresh { body: RecordedDelivery { headers, payload }, .. }) = answer else {
+            return Ok(lost(hook.id, guid, "its record is gone"));
+        };
+        if let (Some(headers), Some(payload)) = (headers, payload) {
+            return self.take_in(hook.id, &headers, payload).await;
+        }
+        let tries = hook.memory.tries.entry(guid.clone()).or_default();
+        if takes_all || open.redeliveries.max(tries.asked) >= REDELIVERIES_MAX {
+            return Ok(lost(hook.id, guid, "GitHub does not show what it said"));
+        }
+        if now() < tries.asked_ms.plus(REDELIVERY_PAUSE_MS) {
+            return Ok(Done::Waits);
+        }
+        (tries.asked, tries.asked_ms) = (tries.asked + 1, now());
+        match self.github.redeliver(hook.on.owner(), hook.id, open.newest.id, &asking).await? {
+            Answer::Fresh(_) => Ok(Done::Asked),
+            _ => Ok(lost(hook.id, guid, "GitHub does not send it again")),
+        }
+    }
+
+    /// Appends a delivery as the door would have.
+    async fn take_in(&self, hook: u64, headers: &DeliveryHeaders, payload: Bytes) -> Result<Done, JobError> {
+        let guid = headers.delivery.as_str();
+        let Ok(Placed { streams, identity }) = delivery::place(headers, &payload, &payload) else {
+            return Ok(lost(hook, guid, "it is no delivery"));
+        };
+        let received_at = now();
+        let record = |stream| Record {
+            stream,
+            id: guid.to_owned(),
+            dedupe: Some(DedupeKey(identity)),
+            kind: GITHUB_DELIVERY.to_owned(),
+            received_at,
+            headers: headers.kept.clone(),
+            body: payload.clone(),
+        };
+        match self.append_records(streams.into_iter().map(record).collect()).await? {
+            Appending::Done(Appended::New(_)) => Ok(Done::Settled(Repaired::Taken)),
+            Appending::Done(Appended::Duplicate) => Ok(Done::Settled(Repaired::Held)),
+            Appending::TooLarge(_) => Ok(lost(hook, guid, "it is larger than the log takes in")),
+        }
+    }
+
+    async fn note_settled(
+        &self,
+        stream: StreamKey,
+        hook: &mut Watched,
+        date: Second,
+    ) -> Result<(), JobError> {
+        let Some(stored) = hook.memory.stored() else { return Ok(()) };
+        let value = serde_json::to_string(&stored).expect("a few numbers serialize");
+        let told = Told::to(stream, Vec::new()).cursor(cursor(hook.id), value);
+        self.append(&self.moment(), date, vec![told]).await?;
+        hook.memory.noted = Some(stored.until);
+        Ok(())
+    }
+}
+
+impl Watched {
+    /// Notes how the hook is doing; `newest` is what it sent last, if that is not what it was before.
+    fn tell_state(&mut self, newest: Option<&ListedDelivery>, takes_all: bool, date: Second) {
+        let habit = &self.memory.habit;
+        self.state = match newest {
+            None if self.state == HookState::Failing && self.is_active => HookState::Failing,
+            newest => habit.state(self.is_active, !takes_all, newest, date),
+        };
+    }
+}
+
+impl Memory {
+    fn of(stored: Option<Stored>) -> Self {
+        Memory {
+            is_loaded: true,
+            until: stored.map(|stored| stored.until),
+            noted: stored.map(|stored| stored.until),
+            habit: stored.map(|stored| stored.habit).unwrap_or_default(),
+            ..Memory::default()
+        }
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        Some(Stored { until: self.until?, habit: self.habit })
+    }
+
+    /// From when on what was sent is looked at.
+    fn since(&self, date: Second) -> Second {
+        let since = match self.until {
+            Some(until) => until.0 - OVERLAP_S,
+            None => date.0 - FIRST_LOOK_S,
+        };
+        Second(since)
+    }
+
+    /// Everything before `until` is settled, and, with an `etag`, everything on the newest page.
+    fn settle(&mut self, until: Second, etag: Option<String>) {
+        self.until = Some(until);
+        self.etag = etag;
+        let since = Second(until.0 - OVERLAP_S);
+        self.settled.retain(|_, at| *at >= since);
+        let settled = &self.settled;
+        self.tries.retain(|guid, _| !settled.contains_key(guid));
+    }
+
+    fn is_far_from_noted(&self) -> bool {
+        let far = |until: Second, noted: Second| until.0 - noted.0 >= NOTE_EVERY_S;
+        match (self.until, self.noted) {
+            (Some(until), Some(noted)) => far(until, noted),
+            (until, None) => until.is_some(),
+            (None, _) => false,
+        }
+    }
+}
+
+fn lost(hook: u64, guid: &str, why: &str) -> Done {
+    warn!(
+        hook_id = hook,
+        github_delivery_id = guid,
+        why,
+        "a delivery cannot be had any more; the sweep finds what it changed"
+    );
+    Done::Settled(Repaired::Lost)
+}
+
+fn cursor(hook: u64) -> String {
+    format!("deliveries/{hook}")
+}
