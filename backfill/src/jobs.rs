@@ -13,11 +13,12 @@ mod repository;
 mod stars;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
-use self::bitbucket::Workspace;
+use self::{bitbucket::Workspace, whole::Way};
 pub(crate) use self::gists::GistPolls;
 use crate::{
     ask::{Asker, JobError},
@@ -54,7 +55,7 @@ impl Asker {
         }
         match key {
             NeedKey::Profile => self.ask_profile(account).await,
-            NeedKey::Repositories => self.ask_repositories(account).await,
+            NeedKey::Repositories => self.ask_repositories(account, Way::Whole { is_watched: false }).await,
             NeedKey::Everything => self.check(account, Some(key)).await,
             NeedKey::Gists => self.ask_gists(account).await,
             _ => Ok(Ended::Failed),

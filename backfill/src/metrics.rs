@@ -1,7 +1,7 @@
 //! What backfill counts.
 
 use boot::metrics::Collectors;
-use github::client::{Observer, Outcome, RateBudget};
+use github::client::{Observer, Outcome, RateBudget, Spender};
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// What backfill counts.
@@ -13,6 +13,7 @@ pub struct Metrics {
     remaining: IntGaugeVec,
     limit: IntGaugeVec,
     reset: IntGaugeVec,
+    spent: IntCounterVec,
 }
 
 impl Metrics {
@@ -35,6 +36,7 @@ impl Metrics {
             Box::new(self.remaining.clone()),
             Box::new(self.limit.clone()),
             Box::new(self.reset.clone()),
+            Box::new(self.spent.clone()),
         ]
     }
 
@@ -78,6 +80,14 @@ impl Metrics {
                 ),
                 &["resource"],
             )?,
+            spent: IntCounterVec::new(
+                Opts::new(
+                    "tallyhook_github_spent_total",
+                    "What was taken of GitHub's limits, by resource (requests; of `graphql` points) and by what it was \
+                     asked for.",
+                ),
+                &["resource", "spender"],
+            )?,
         };
         Ok(metrics)
     }
@@ -93,6 +103,10 @@ impl Observer for Metrics {
         self.remaining.with_label_values(&[budget.resource]).set(whole(budget.remaining));
         self.limit.with_label_values(&[budget.resource]).set(whole(budget.limit));
         self.reset.with_label_values(&[budget.resource]).set(budget.reset.0);
+    }
+
+    fn spent(&self, resource: &'static str, spender: Spender, count: u64) {
+        self.spent.with_label_values(&[resource, spender.as_str()]).inc_by(count);
     }
 }
 
