@@ -18,8 +18,8 @@ mod whole;
 use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
-use self::{bitbucket::Workspace, whole::Way};
 pub(crate) use self::gists::GistPolls;
+use self::{bitbucket::Workspace, whole::Way};
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},

@@ -13,8 +13,8 @@ mod repos;
 mod repository;
 mod starneighbours;
 mod stats;
-mod users;
 mod status;
+mod users;
 mod version;
 
 use std::sync::Arc;
