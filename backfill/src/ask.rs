@@ -11,7 +11,7 @@ use domain::{
     record::{self, ANSWER, Answer, CursorNote},
 };
 use event_log::{AppendError, Appended, EventLog, LogError, Position, Record};
-use github::client::{AskError, Asking, Client, WaitWhy};
+use github::client::{AskError, Asking, Client, Spender, WaitWhy};
 use tokio_util::sync::CancellationToken;
 use view_store::{StoreError, ViewStore};
 
@@ -27,7 +27,8 @@ use crate::{
 /// An append that found the queue full is tried again after this.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
-/// What every question uses.
+/// What every question uses. Copies share everything.
+#[derive(Clone)]
 pub(crate) struct Asker {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) store: Arc<dyn ViewStore>,
@@ -35,13 +36,13 @@ pub(crate) struct Asker {
     pub(crate) bitbucket: bitbucket::client::Client,
     pub(crate) folded: Folded,
     /// When the sweep of an account began that is not finished yet, on our clock.
-    pub(crate) sweeps: Mutex<HashMap<AccountId, Millis>>,
+    pub(crate) sweeps: Arc<Mutex<HashMap<AccountId, Millis>>>,
     /// What the newest public repositories may still cost.
-    pub(crate) allowance: Mutex<Allowance>,
+    pub(crate) allowance: Arc<Mutex<Allowance>>,
     /// How gists are polled.
     pub(crate) gists: GistPolls,
     /// The webhooks that send to us.
-    pub(crate) deliveries: Mutex<Deliveries>,
+    pub(crate) deliveries: Arc<Mutex<Deliveries>>,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
 }
@@ -51,6 +52,8 @@ pub(crate) struct Asker {
 pub(crate) enum JobError {
     /// Nothing may be asked for so long.
     Wait(Duration, String),
+    /// The same, but for the repair of what readers see.
+    Reserved(Duration, String),
     /// The same, because the forge does not answer.
     Away(Duration, String),
     /// Ask again.
@@ -68,6 +71,7 @@ impl From<AskError> for JobError {
         let sentence = error.to_string();
         match error {
             AskError::Wait { after, why: WaitWhy::Unavailable } => JobError::Away(after, sentence),
+            AskError::Wait { after, why: WaitWhy::Reserved } => JobError::Reserved(after, sentence),
             AskError::Wait { after, .. } => JobError::Wait(after, sentence),
             AskError::Retry(_) => JobError::Retry(sentence),
             AskError::Final(_) => JobError::Final(sentence),
@@ -194,6 +198,11 @@ impl Moment {
 }
 
 impl Asker {
+    /// The same, whose questions to GitHub are asked for this.
+    pub(crate) fn spending_as(&self, spender: Spender) -> Self {
+        Asker { github: self.github.spending_as(spender), ..self.clone() }
+    }
+
     /// Notes the moment before a question.
     pub(crate) fn moment(&self) -> Moment {
         Moment { folded: self.folded.snapshot(), ms: now() }

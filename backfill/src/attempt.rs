@@ -54,8 +54,7 @@ fn has_failed(ended: &Result<Ended, JobError>) -> Option<bool> {
     match ended {
         Ok(Ended::Answered) => Some(false),
         Err(JobError::Away(..) | JobError::Retry(_) | JobError::Final(_)) => Some(true),
-        Ok(Ended::Part | Ended::Failed) | Err(JobError::Wait(..) | JobError::Stop(_) | JobError::Ending) => {
-            None
-        }
+        Ok(Ended::Part | Ended::Failed)
+        | Err(JobError::Wait(..) | JobError::Reserved(..) | JobError::Stop(_) | JobError::Ending) => None,
     }
 }

@@ -13,12 +13,13 @@ mod repository;
 mod stars;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
-use self::bitbucket::Workspace;
 pub(crate) use self::gists::GistPolls;
+use self::{bitbucket::Workspace, whole::Way};
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},
@@ -58,7 +59,7 @@ impl Asker {
         }
         match key {
             NeedKey::Profile => self.ask_profile(account).await,
-            NeedKey::Repositories => self.ask_repositories(account).await,
+            NeedKey::Repositories => self.ask_repositories(account, Way::Whole { is_watched: false }).await,
             NeedKey::Everything => self.check(account, Some(key)).await,
             NeedKey::Gists => self.ask_gists(account).await,
             _ => Ok(Ended::Failed),

@@ -16,6 +16,7 @@ mod drift;
 mod folded;
 mod held;
 mod jobs;
+mod lanes;
 mod latest;
 mod metrics;
 mod plan;
@@ -45,7 +46,8 @@ pub struct Stopped(pub String);
 /// Bounds of the work.
 #[derive(Debug, Clone)]
 pub struct BackfillSettings {
-    /// How many questions to GitHub are worked on at once; requests in flight are bounded by the client.
+    /// How many questions to GitHub are worked on at once, of those that repair and of the rest each; requests in
+    /// flight are bounded by the client.
     pub concurrency: usize,
     /// The same for Bitbucket.
     pub bitbucket_concurrency: usize,

@@ -1,7 +1,7 @@
 //! What backfill counts.
 
 use boot::metrics::Collectors;
-use github::client::{Observer, Outcome, RateBudget};
+use github::client::{Observer, Outcome, RateBudget, Spender};
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::{deliveries::HookState, drift};
@@ -50,6 +50,7 @@ pub struct Metrics {
     remaining: IntGaugeVec,
     limit: IntGaugeVec,
     reset: IntGaugeVec,
+    spent: IntCounterVec,
 }
 
 impl Metrics {
@@ -75,6 +76,7 @@ impl Metrics {
             Box::new(self.remaining.clone()),
             Box::new(self.limit.clone()),
             Box::new(self.reset.clone()),
+            Box::new(self.spent.clone()),
         ]
     }
 
@@ -140,6 +142,14 @@ impl Metrics {
                 ),
                 &["resource"],
             )?,
+            spent: IntCounterVec::new(
+                Opts::new(
+                    "tallyhook_github_spent_total",
+                    "What was taken of GitHub's limits, by resource (requests; of `graphql` points) and by what it was \
+                     asked for.",
+                ),
+                &["resource", "spender"],
+            )?,
         };
         // So that a rate can be told from the first one on.
         for repaired in Repaired::ALL {
@@ -182,6 +192,10 @@ impl Observer for Metrics {
         self.remaining.with_label_values(&[budget.resource]).set(whole(budget.remaining));
         self.limit.with_label_values(&[budget.resource]).set(whole(budget.limit));
         self.reset.with_label_values(&[budget.resource]).set(budget.reset.0);
+    }
+
+    fn spent(&self, resource: &'static str, spender: Spender, count: u64) {
+        self.spent.with_label_values(&[resource, spender.as_str()]).inc_by(count);
     }
 }
 

@@ -32,8 +32,9 @@ use crate::{
     folded::Folded,
     held::Held,
     jobs::GistPolls,
+    lanes::{Lanes, Urgency},
     latest::Poll,
-    schedule::{Ended, Schedule, Task, What},
+    schedule::{Ended, Task, What},
     sweep::{Due, Sweep},
 };
 
@@ -50,15 +51,13 @@ pub(crate) struct Loop {
     follower: Box<dyn Follower>,
     concurrency: usize,
     metrics: Metrics,
-    schedule: Schedule,
+    lanes: Lanes,
     sweep: Sweep,
     latest: Poll,
     running: JoinSet<Result<Ended, JobError>>,
-    tasks: HashMap<Id, (Task, AbortHandle)>,
+    tasks: HashMap<Id, (Task, Urgency, AbortHandle)>,
     partitions: watch::Receiver<BTreeSet<u32>>,
     held: Held,
-    /// Nothing is begun before: the forge said so.
-    closed_until: Option<Instant>,
     /// How many tasks the metric was told of.
     pending_told: i64,
 }
@@ -76,20 +75,20 @@ impl Loop {
                 github: github.clone(),
                 bitbucket: bitbucket.clone(),
                 folded: Folded::default(),
-                sweeps: Mutex::new(HashMap::new()),
-                allowance: Mutex::default(),
+                sweeps: Arc::default(),
+                allowance: Arc::default(),
                 gists: GistPolls::new(settings.gist_poll, settings.gists_since),
-                deliveries: Mutex::new(Deliveries::new(
+                deliveries: Arc::new(Mutex::new(Deliveries::new(
                     // Without a token nobody's webhooks are shown.
                     settings.deliveries_poll.filter(|_| forge == Forge::GitHub && github.has_token()),
                     settings.pull,
                     settings.hook_url.clone(),
-                )),
+                ))),
                 metrics: metrics.clone(),
                 shutdown: CancellationToken::new(),
             }),
             follower,
-            schedule: Schedule::default(),
+            lanes: Lanes::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
             latest: Poll::new(settings.latest_poll.filter(|_| forge == Forge::GitHub)),
             concurrency: match forge {
@@ -101,7 +100,6 @@ impl Loop {
             tasks: HashMap::new(),
             partitions: partitions.clone(),
             held,
-            closed_until: None,
             pending_told: 0,
         }
     }
@@ -150,25 +148,25 @@ impl Loop {
         self.asker.github.take_part(self.held.part());
         let (held, log) = (&self.held, &*self.asker.log);
         let is_held = |stream: StreamKey| held.has(stream, log);
-        for (task, question) in self.tasks.values().filter(|(task, _)| !is_held(task.stream)) {
+        for (task, _, question) in self.tasks.values().filter(|(task, ..)| !is_held(task.stream)) {
             // Whoever holds it now asks for itself.
             tracing::debug!(what = ?task.what, "a question is left to another process");
             question.abort();
         }
-        self.schedule.let_go(is_held);
+        self.lanes.let_go(is_held);
         self.sweep.let_go(|account| is_held(StreamKey::Account(account)));
         self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
         self.asker.deliveries().let_go(|account| is_held(StreamKey::Account(account)));
         if gained {
             // A larger part may be spent than the one that was used up; whatever else shuts the forge says so again.
-            self.closed_until = None;
+            self.lanes.open();
             self.scan_until_done(shutdown).await?;
-            info!(forge = self.forge.as_str(), pending = self.schedule.len(), "asking a forge");
+            info!(forge = self.forge.as_str(), pending = self.lanes.len(), "asking a forge");
         }
         Ok(())
     }
 
-    /// How many questions may run at once: this process's share.
+    /// How many questions of each lane may run at once: this process's share.
     fn at_once_max(&self) -> usize {
         self.held.share_of(self.concurrency)
     }
@@ -180,7 +178,7 @@ impl Loop {
 
     /// The loops of all forges share one gauge.
     fn tell_pending(&mut self) {
-        let pending = i64::try_from(self.schedule.len()).unwrap_or(i64::MAX);
+        let pending = i64::try_from(self.lanes.len()).unwrap_or(i64::MAX);
         self.metrics.pending.add(pending - self.pending_told);
         self.pending_told = pending;
     }
@@ -189,16 +187,15 @@ impl Loop {
     fn next_at(&self) -> Instant {
         /// Looked at even if nothing is known to be due, so that a clock that was set right is noticed.
         const IDLE: Duration = Duration::from_secs(60);
-        let busy = self.running.len() >= self.at_once_max();
-        let task = self.schedule.next_at().filter(|_| !busy);
+        let now_ms = now();
         let poll = self.latest.next_at().filter(|_| self.follows_latest());
         let hooks = self.asker.deliveries().next_at();
-        let next = task.into_iter().chain(self.sweep.next_at()).chain(poll).chain(hooks).min();
-        let rest = next.map_or(IDLE, |at| {
-            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0)).min(IDLE)
+        let added = self.sweep.next_at().into_iter().chain(poll).chain(hooks).min();
+        let added = added.map_or(IDLE, |at| {
+            Duration::from_millis(u64::try_from(at.0.saturating_sub(now_ms.0)).unwrap_or(0)).min(IDLE)
         });
-        let at = Instant::now() + rest;
-        self.closed_until.map_or(at, |until| at.max(until))
+        let added = Instant::now() + added;
+        self.lanes.next_at(now_ms, self.at_once_max()).map_or(added, |task| task.min(added))
     }
 
     async fn begin_due(&mut self) -> Result<(), Stopped> {
@@ -206,26 +203,21 @@ impl Loop {
         while let Some(due) = self.sweep.next(now_ms) {
             match due {
                 Due::Sweep(account) => {
-                    self.schedule.add(StreamKey::Account(account), What::Sweep, now_ms, now_ms);
+                    self.lanes.add(StreamKey::Account(account), What::Sweep, now_ms, now_ms);
                 }
                 Due::Drop(account) => self.drop_account(account).await?,
             }
         }
         self.plan_deliveries(now_ms);
         if self.follows_latest() && self.latest.next(now_ms) {
-            self.schedule.add(StreamKey::Service, What::Latest, now_ms, now_ms);
+            self.lanes.add(StreamKey::Service, What::Latest, now_ms, now_ms);
         }
-        if self.closed_until.is_some_and(|until| until > Instant::now()) {
-            return Ok(());
-        }
-        self.closed_until = None;
-        while self.running.len() < self.at_once_max()
-            && let Some(task) = self.schedule.next(now_ms)
-        {
-            let asker = Arc::clone(&self.asker);
+        let places = self.at_once_max();
+        while let Some((urgency, task)) = self.lanes.next(now_ms, places) {
+            let asker = self.asker.spending_as(urgency.spender(&task.what));
             let asked = task.clone();
             let question = self.running.spawn(async move { asker.run(&asked).await });
-            self.tasks.insert(question.id(), (task, question));
+            self.tasks.insert(question.id(), (task, urgency, question));
         }
         Ok(())
     }
@@ -237,7 +229,7 @@ impl Loop {
                 deliveries::Due::Find => (StreamKey::Service, What::Hooks),
                 deliveries::Due::Look(account, hook) => (StreamKey::Account(account), What::Deliveries(hook)),
             };
-            self.schedule.add(stream, what, now_ms, now_ms);
+            self.lanes.add(stream, what, now_ms, now_ms);
         }
     }
 
@@ -246,7 +238,8 @@ impl Loop {
         id: Id,
         ended: Result<Result<Ended, JobError>, tokio::task::JoinError>,
     ) -> Result<(), Stopped> {
-        let Some((task, _)) = self.tasks.remove(&id) else { return Ok(()) };
+        let Some((task, urgency, _)) = self.tasks.remove(&id) else { return Ok(()) };
+        self.lanes.left(urgency);
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) if error.is_cancelled() => return Ok(()),
@@ -258,6 +251,11 @@ impl Loop {
             Err(JobError::Wait(after, sentence) | JobError::Away(after, sentence)) => {
                 info!(wait_s = after.as_secs(), sentence, "the forge is not to be asked for a while");
                 self.close(after);
+                Ended::Part
+            }
+            Err(JobError::Reserved(after, sentence)) => {
+                info!(wait_s = after.as_secs(), sentence, "only what repairs is asked for a while");
+                self.lanes.close_rest(Instant::now() + after);
                 Ended::Part
             }
             Err(JobError::Retry(sentence)) => {
@@ -272,13 +270,12 @@ impl Loop {
             Err(JobError::Stop(sentence)) => return Err(Stopped(sentence)),
             Err(JobError::Ending) => Ended::Failed,
         };
-        self.schedule.ended(&task, ended, now_ms);
+        self.lanes.ended(urgency, &task, ended, now_ms);
         Ok(())
     }
 
     fn close(&mut self, after: Duration) {
-        let until = Instant::now() + after;
-        self.closed_until = self.closed_until.max(Some(until));
+        self.lanes.close(Instant::now() + after);
     }
 
     fn hear(&mut self, hints: &[Hint]) {
@@ -337,7 +334,7 @@ impl Loop {
             }
             (_, state) => state,
         };
-        self.schedule.note(stream, need.clone(), &state, now_ms);
+        self.lanes.note(stream, need.clone(), &state, now_ms);
     }
 
     async fn scan_until_done(&mut self, shutdown: &CancellationToken) -> Result<(), Stopped> {
@@ -356,7 +353,7 @@ impl Loop {
 
     /// Reads every need and every kept account of what is held, and how far each partition is folded.
     async fn scan(&mut self) -> Result<(), StoreError> {
-        self.schedule.forget_needs(now());
+        self.lanes.forget_needs(now());
         let store = Arc::clone(&self.asker.store);
         for (partition, version) in self.follower.folded() {
             self.asker.folded.note(partition, version);

@@ -27,7 +27,7 @@ const CONTRADICTION_MS: i64 = 5_000;
 pub enum Need {
     /// Ask.
     Open {
-        /// Whether a number that is shown depends on it; a refresh doubts nothing.
+        /// Whether a number that is shown may be wrong. What was never asked, and a refresh, doubt nothing.
         is_doubt: bool,
         /// Only what is asked at or after this version can meet it.
         raised_at: Version,
@@ -62,13 +62,13 @@ impl Need {
     }
 
     fn at_once(raised_at: Version) -> Self {
-        Need::Open { is_doubt: true, raised_at, not_before: Millis(0) }
+        Need::Open { is_doubt: false, raised_at, not_before: Millis(0) }
     }
 
     /// Never asked yet: at once where nothing was delivered, so that a first reader does not wait.
     fn first(repo: &Repository) -> Self {
         let not_before = repo.quiet_from(repo.born_ms);
-        Need::Open { is_doubt: true, raised_at: repo.born_at, not_before }
+        Need::Open { is_doubt: false, raised_at: repo.born_at, not_before }
     }
 
     fn refresh(due: Due) -> Self {

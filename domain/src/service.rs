@@ -97,7 +97,7 @@ fn evolve_login(known: Option<Login>, stamp: &Stamp, event: &Event<'_>) -> Optio
 
 fn login_rows(forge: Forge, name: &str, login: &Login, version: crate::Version) -> Vec<Row> {
     let need = if login.is_open() {
-        Need::Open { is_doubt: true, raised_at: login.wanted_at, not_before: Millis(0) }
+        Need::Open { is_doubt: false, raised_at: login.wanted_at, not_before: Millis(0) }
     } else {
         Need::Met
     };

@@ -33,6 +33,8 @@ pub struct FakeConfig {
     pub limit_anonymous: u64,
     /// Requests an hour for each account, with a token.
     pub limit_authorised: u64,
+    /// Points of GraphQL an hour for each account.
+    pub limit_graphql: u64,
     /// Rows that a list of pull requests can be paged to (422 beyond); `None` is no such wall.
     pub rows_max: Option<usize>,
     /// Deliveries under way at once.
@@ -51,6 +53,7 @@ impl Default for FakeConfig {
             accounts: 0,
             limit_anonymous: 60,
             limit_authorised: 5000,
+            limit_graphql: 5000,
             rows_max: None,
             deliveries_concurrent: 8,
             delivery_timeout: Duration::from_secs(10),
@@ -93,7 +96,11 @@ impl FakeGithub {
             world: Mutex::new(world),
             faults,
             dispatcher,
-            limits: Mutex::new(Limits::new(config.limit_anonymous, config.limit_authorised)),
+            limits: Mutex::new(Limits::new(
+                config.limit_anonymous,
+                config.limit_authorised,
+                config.limit_graphql,
+            )),
             requests: Mutex::new(Requests::default()),
             rows_max: config.rows_max,
         });

@@ -6,14 +6,14 @@
 //!  what is done ──► model: World ──events──► hooks: signed deliveries ──► receivers
 //!  (tests, Life)      │       └──truth──► tests                 ▲
 //!                     ▼                                     faults
-//!                  server: REST ◄── requests ──────────────────┘
+//!          server: REST, GraphQL ◄── requests ──────────────────┘
 //! ```
 //!
 //! - `model` holds accounts, repositories with real commit graphs (their names are git's), pull requests,
 //!   issues, stars and hooks. It is pure: [`World`] knows no network, and only the [`Clock`] that it is given.
 //!   Each operation changes the state and then emits the events that GitHub would, as payloads that show that
 //!   very moment. [`Life`] makes random but coherent histories.
-//! - `wire` writes the world in GitHub's JSON, `server` answers REST requests, `hooks` sends deliveries.
+//! - `wire` writes the world in GitHub's JSON, `server` answers REST and GraphQL requests, `hooks` sends deliveries.
 //! - [`faults`] is a script of what goes wrong.
 //! - [`FakeGithub`] runs all of it in one process.
 //!
@@ -33,8 +33,7 @@
 //! # Ok::<(), std::io::Error>(()) }).unwrap();
 //! ```
 //!
-//! What is not here yet, and where it will go: `POST /graphql` (a new file under `server/endpoint/`), the
-//! deliveries of an App's hook (which wants a JWT), stargazer lists (a new noun in `model`).
+//! What is not here yet, and where it will go: the deliveries of an App's hook (which wants a JWT).
 
 mod clock;
 mod fake;

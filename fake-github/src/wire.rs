@@ -23,6 +23,8 @@ pub(crate) use json::{Object, list, object};
 pub(crate) use organization::{full_organization, organization, organization_if_any};
 pub(crate) use pull::{PullForm, pull};
 pub(crate) use repository::{Form, full_repository, listed_repository, permissions, repository};
+#[cfg(feature = "graphql")]
+pub(crate) use user::avatar_url;
 pub(crate) use user::{UserForm, full_user, installation_account, user};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -1,4 +1,4 @@
-//! Asking GitHub: a REST client that keeps GitHub's rules (reference A3) and says what the caller does next.
+//! Asking GitHub: a REST and GraphQL client that keeps GitHub's rules (reference A3) and says what the caller does next.
 //!
 //! A question goes through the `gate` (may anything be sent now?), the `transport` (one HTTP exchange)
 //! and back through the rules of `limits`; `asks` are the questions themselves, each of which turns its
@@ -7,13 +7,13 @@
 //! waiting and backing off are the caller's, who knows what else there is to ask.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex},
     time::Instant,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
-use secrecy::ExposeSecret;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -21,26 +21,30 @@ mod answer;
 mod asks;
 mod date;
 mod gate;
+mod graphql;
 mod limits;
 mod links;
 mod owned;
 mod path;
 mod settings;
+mod spender;
 mod transport;
 
 pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
 pub use asks::{
     Administered, DeliveriesPage, GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedDelivery,
     ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage,
-    RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository,
+    RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository, WHOLE_PAGE_MAX, Whole,
+    WholePage, WholePulls, WholeRepository, whole_points,
 };
-pub use limits::{Part, RateBudget};
+pub use limits::{Part, RateBudget, Standing};
 pub use links::Links;
 pub use path::{AccountPath, RepoPath};
 pub use settings::{Observer, Outcome, Settings, SettingsError, Timing, Unobserved};
+pub use spender::{Reserve, Spender};
 
-use gate::{Gate, Pass};
-
+use gate::{Gate, Pass, Purses, Wanted};
+use limits::Cost;
 use transport::{Failure, Response, Transport};
 
 /// GitHub moves a repository once per rename; a longer way is a loop.
@@ -53,14 +57,18 @@ const ACCEPTED_POLLS_MAX: usize = 5;
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    spender: Spender,
 }
 
 struct Shared {
     api_url: Url,
     transport: Transport,
-    has_token: bool,
+    tokens: usize,
+    reserve: Reserve,
     in_flight: Semaphore,
     gate: Arc<Mutex<Gate>>,
+    /// Until when GraphQL is not tried, because it was not to be had.
+    graphql_closed: Mutex<Option<Instant>>,
     observer: Arc<dyn Observer>,
     timing: Timing,
 }
@@ -70,6 +78,8 @@ struct Request<'a> {
     method: Method,
     /// What is asked, as `GET /users/{login}`: for errors, which end in logs and may name nobody.
     endpoint: &'static str,
+    /// Which limit it counts against.
+    resource: &'static str,
     url: Url,
     etag: Option<&'a str>,
     json: Option<Bytes>,
@@ -85,36 +95,66 @@ impl Client {
         if settings.concurrency == 0 {
             return Err(SettingsError::NoConcurrency);
         }
-        let token = settings.token.as_ref().map(|token| token.expose_secret());
-        let transport = Transport::new(&api_url, token, settings.concurrency, &settings.timing)?;
+        let transport = Transport::new(&api_url, &settings.tokens, settings.concurrency, &settings.timing)?;
+        let gate = Gate::new(settings.tokens.len(), settings.reserve);
         Ok(Client {
             shared: Arc::new(Shared {
                 api_url,
                 transport,
-                has_token: settings.token.is_some(),
+                tokens: settings.tokens.len(),
+                reserve: settings.reserve,
                 in_flight: Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS)),
-                gate: Arc::new(Mutex::new(Gate::default())),
+                gate: Arc::new(Mutex::new(gate)),
+                graphql_closed: Mutex::new(None),
                 observer: settings.observer,
                 timing: settings.timing,
             }),
+            spender: Spender::Command,
         })
     }
 
-    /// What is known of the rate limits: one entry per resource that GitHub told of.
+    /// The same client, whose questions are asked for this.
+    #[must_use]
+    pub fn spending_as(&self, spender: Spender) -> Self {
+        Client { shared: Arc::clone(&self.shared), spender }
+    }
+
+    /// What is known of the rate limits: one entry per resource that GitHub told of, all tokens together.
     pub fn budgets(&self) -> Vec<RateBudget> {
-        gate::lock(&self.shared.gate).budgets.all()
+        gate::lock(&self.shared.gate).budgets()
+    }
+
+    /// The same for each token by itself, in the order of the settings, with what this process spent of it. Without
+    /// a token there is one entry.
+    pub fn standings(&self) -> Vec<Vec<Standing>> {
+        gate::lock(&self.shared.gate).standings()
+    }
+
+    /// What of every limit is kept for repair.
+    pub fn reserve(&self) -> Reserve {
+        self.shared.reserve
+    }
+
+    /// What of a limit of so many is kept for repair.
+    pub fn kept_of(&self, limit: u64) -> u64 {
+        self.shared.reserve.of(limit)
     }
 
     /// Takes a part of every budget where several processes ask with the same token; unless told, all of it.
     /// Questions that are in flight when it is used up still count against it, so that it may be exceeded by
     /// their number.
     pub fn take_part(&self, part: Part) {
-        gate::lock(&self.shared.gate).budgets.take_part(part);
+        gate::lock(&self.shared.gate).take_part(part);
     }
 
     /// Whether questions are asked with a token.
     pub fn has_token(&self) -> bool {
-        self.shared.has_token
+        self.shared.tokens > 0
+    }
+
+    /// With how many tokens questions are asked.
+    pub fn tokens(&self) -> usize {
+        self.shared.tokens
     }
 
     /// Asks with GET, follows redirects, polls while the answer is being computed.
@@ -157,12 +197,13 @@ impl Client {
     async fn exchange(&self, request: &Request<'_>) -> Result<Response, AskError> {
         let shared = &*self.shared;
         let _permit = shared.in_flight.acquire().await.expect("the semaphore is never closed");
-        let pass = Pass::admit(&shared.gate, Instant::now())?;
-        let sent = shared.transport.send(request).await;
+        let pass = Pass::admit(&shared.gate, &self.wanted(request), Instant::now())?;
+        let purse = pass.purse();
+        let sent = shared.transport.send(request, purse).await;
         let response = match sent {
             Ok(response) => response,
             Err(failure) => {
-                shared.observer.answered(limits::CORE, failure.outcome());
+                shared.observer.answered(request.resource, failure.outcome());
                 match failure {
                     Failure::Unreachable => pass.unreachable(Instant::now()),
                     Failure::TimedOut | Failure::NoAnswer => pass.failed(Instant::now(), None),
@@ -172,20 +213,35 @@ impl Client {
                 return Err(request.retry(failure.sentence()));
             }
         };
-        self.take_note(&response, request.now);
+        self.take_note(request, &response, purse);
         self.judge(request, response, pass)
     }
 
+    /// What a question needs to be let through.
+    fn wanted(&self, request: &Request<'_>) -> Wanted {
+        Wanted { resource: request.resource, spender: self.spender, purses: purses(&request.url) }
+    }
+
     /// Remembers and tells what the headers say about the rate limit.
-    fn take_note(&self, response: &Response, now: domain::Second) {
+    fn take_note(&self, request: &Request<'_>, response: &Response, purse: usize) {
+        let shared = &*self.shared;
         let resource = limits::resource(&response.headers);
-        self.shared.observer.answered(resource, Outcome::Status(response.status.as_u16()));
-        let date = date::of(&response.headers, now);
-        if let Some(budget) = limits::budget(&response.headers) {
+        shared.observer.answered(resource, Outcome::Status(response.status.as_u16()));
+        let date = date::of(&response.headers, request.now);
+        let Some(budget) = limits::budget(&response.headers) else { return };
+        let count = match resource {
+            limits::GRAPHQL => graphql::points(&response.body),
             // What has not changed costs nothing where a token is used.
-            let is_counted = response.status != StatusCode::NOT_MODIFIED || !self.shared.has_token;
-            gate::lock(&self.shared.gate).budgets.note(budget, is_counted, date, Instant::now());
-            self.shared.observer.budget(budget);
+            _ => u64::from(response.status != StatusCode::NOT_MODIFIED || !self.has_token()),
+        };
+        let cost = Cost { spender: self.spender, count };
+        let mut gate = gate::lock(&shared.gate);
+        gate.note(purse, budget, cost, date, Instant::now());
+        let together = gate.budgets().into_iter().find(|known| known.resource == resource);
+        drop(gate);
+        shared.observer.budget(together.unwrap_or(budget));
+        if count > 0 {
+            shared.observer.spent(resource, self.spender, count);
         }
     }
 
@@ -197,6 +253,12 @@ impl Client {
         }
         match response.status {
             StatusCode::NOT_IMPLEMENTED => {}
+            // They concern this way of asking, or this query: too heavy for one, not offered, not for this token.
+            StatusCode::BAD_GATEWAY
+            | StatusCode::GATEWAY_TIMEOUT
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::BAD_REQUEST
+                if request.resource == limits::GRAPHQL => {}
             status if status.is_server_error() => {
                 let retry_after = limits::retry_after(&response.headers, date);
                 pass.failed(now, retry_after);
@@ -210,8 +272,10 @@ impl Client {
                 return Err(request.retry(&format!("status {}", response.status.as_u16())));
             }
             StatusCode::UNAUTHORIZED => {
-                pass.answered();
-                return Err(request.give_up(if self.shared.has_token {
+                if pass.not_accepted() {
+                    return Err(request.retry("a token is not accepted (401); the others are used"));
+                }
+                return Err(request.give_up(if self.has_token() {
                     "the token is not accepted (401); give a valid one"
                 } else {
                     "a token is needed (401)"
@@ -255,6 +319,18 @@ impl Client {
             ))),
         }
     }
+}
+
+/// With which tokens a question may be asked. Whose webhooks and stargazers are told, and who "I" am, depends on the
+/// token; what is public does not.
+fn purses(url: &Url) -> Purses {
+    let mut segments = url.path_segments().into_iter().flatten();
+    if url.path().ends_with("/user") || segments.any(|segment| matches!(segment, "hooks" | "stargazers")) {
+        return Purses::First;
+    }
+    let mut hasher = DefaultHasher::new();
+    (url.path(), url.query()).hash(&mut hasher);
+    Purses::Any { own: usize::try_from(hasher.finish() >> 32).unwrap_or(0) }
 }
 
 impl Request<'_> {

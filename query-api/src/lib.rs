@@ -50,7 +50,7 @@ use view_store::{Hints, StoreError, ViewStore};
 pub use crate::{
     metrics::Metrics,
     openapi::{docs_router, openapi},
-    planner::Planner,
+    planner::{ForgeBudget, LimitStanding, Planner},
     settings::{CorsOrigins, QuerySettings},
 };
 /// How many requests an address may make in which time.

@@ -13,6 +13,7 @@ mod repos;
 mod repository;
 mod starneighbours;
 mod stats;
+mod status;
 mod users;
 mod version;
 
@@ -61,6 +62,7 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(account_gists::get)))
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))
+        .routes(read(routes!(status::get)))
 }
 
 /// What needs an API key of its reader, with its description.

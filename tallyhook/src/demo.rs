@@ -107,7 +107,7 @@ fn prepare(fake: &FakeGithub, settings: &mut Settings, count: usize) -> Result<V
         return Err(failed("the fake GitHub has no accounts"));
     }
     settings.github_api_url = fake.url().to_owned();
-    settings.github_token = Some(TOKEN.into());
+    settings.github_tokens = vec![TOKEN.into()];
     settings.track.clone_from(&logins);
     Ok(logins)
 }

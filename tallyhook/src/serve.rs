@@ -184,7 +184,7 @@ fn refuse_what_cannot_be(settings: &Settings, roles: Roles) -> Result<(), Failur
     }
     if roles.projector
         && settings.pull
-        && (settings.github_token.is_none() || settings.deliveries_poll.is_none())
+        && (settings.github_tokens.is_empty() || settings.deliveries_poll.is_none())
     {
         return Err(Failure::Usage(
             "deliveries can be pulled (--pull, TALLYHOOK_PULL) only with a token that administers their webhooks \
@@ -301,14 +301,15 @@ const LATEST_POLL_WITHOUT_TOKEN: Duration = Duration::from_secs(30 * 60);
 
 /// How often the newest public repositories are asked for.
 fn latest_poll(settings: &Settings) -> Option<Duration> {
-    let least = if settings.github_token.is_some() { Duration::ZERO } else { LATEST_POLL_WITHOUT_TOKEN };
+    let least = if settings.github_tokens.is_empty() { LATEST_POLL_WITHOUT_TOKEN } else { Duration::ZERO };
     settings.latest_poll.map(|every| every.max(least))
 }
 
 /// A client of GitHub after the settings.
 pub(crate) fn github_client(settings: &Settings, observer: backfill::Metrics) -> Result<Client, Failure> {
     let github = github::client::Settings {
-        token: settings.github_token.clone(),
+        tokens: settings.github_tokens.clone(),
+        reserve: settings.repair_share,
         concurrency: settings.github_concurrency,
         observer: Arc::new(observer),
         ..github::client::Settings::new(settings.github_api_url.clone())

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use boot::telemetry::LogFormat;
 use domain::Second;
+use github::client::Reserve;
 use ipnet::IpNet;
 use query_api::Quota;
 use secrecy::SecretString;
@@ -32,7 +33,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) places: Places,
     pub(crate) webhook_secrets: Vec<(String, SecretString)>,
-    pub(crate) github_token: Option<SecretString>,
+    pub(crate) github_tokens: Vec<SecretString>,
+    pub(crate) repair_share: Reserve,
     pub(crate) github_api_url: String,
     pub(crate) github_concurrency: usize,
     pub(crate) bitbucket_api_url: String,
@@ -73,7 +75,8 @@ impl Settings {
             data_dir: raw.value("data_dir", value::path)?,
             places: places(raw)?,
             webhook_secrets: secret::webhook_secrets(raw)?,
-            github_token: secret::read(raw, "github_token")?,
+            github_tokens: secret::list(raw, "github_token")?,
+            repair_share: raw.value("repair_share", value::share)?,
             github_api_url: raw.value("github_api_url", value::url)?,
             github_concurrency: raw.value("github_concurrency", value::count)?,
             bitbucket_api_url: raw.value("bitbucket_api_url", value::url)?,

@@ -2,13 +2,13 @@
 
 use domain::{
     AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version,
-    entity::{account::Account, check::Check},
+    entity::{account::Account, check::Check, repository::Repository},
     need::Need,
 };
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::Target;
+use super::{Target, whole::Way};
 use crate::{
     ask::{Asker, JobError, Told, now},
     schedule::Ended,
@@ -21,7 +21,7 @@ pub(super) const REPOSITORIES_AT_ONCE: usize = 4;
 const NOTE_EVERY: usize = 10;
 
 /// The cursor that a progress bar reads.
-const CURSOR: &str = "check";
+pub(super) const CURSOR: &str = "check";
 
 /// From when on an answer need not be asked for again.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,20 @@ pub(super) enum Since {
 }
 
 impl Since {
+    /// How the list is asked for. The sweep finds most repositories unchanged, which costs nothing in REST.
+    fn way(self) -> Way {
+        match self {
+            Since::Raised(_) => Way::Whole { is_watched: true },
+            Since::Begun(_) => Way::Rest,
+        }
+    }
+
+    /// Whether everything about a repository was heard since.
+    fn is_before_all_of(self, repo: &Repository) -> bool {
+        let checks = [&repo.facts_check, &repo.commits_check, &repo.pulls_check, &repo.languages_check];
+        checks.into_iter().all(|check| self.is_before(check))
+    }
+
     pub(super) fn is_before(self, check: &Check) -> bool {
         match self {
             Since::Raised(version) => check.asked_at >= version,
@@ -48,6 +62,11 @@ struct Progress {
     total: usize,
 }
 
+/// How far a check is, as the progress bar reads it.
+pub(super) fn progress(done: usize, total: usize) -> String {
+    serde_json::to_string(&Progress { done, total }).expect("two numbers serialize")
+}
+
 impl Asker {
     /// Asks for profile, list and every repository. What was asked since the check began, or since the
     /// need was raised, is not asked twice: an interrupted check goes on where it was.
@@ -60,20 +79,17 @@ impl Asker {
             self.ask_profile(account).await?;
         }
         if !since.is_before(&known.list_check) {
-            self.ask_repositories(account).await?;
+            self.ask_repositories(account, since.way()).await?;
         }
         let repositories = self.rows().repositories(account).await?;
-        let shown: Vec<RepoId> = repositories
-            .into_iter()
-            .filter(|(_, repo)| repo.visibility.is_public())
-            .map(|(id, _)| id)
-            .collect();
+        let public = || repositories.iter().filter(|(_, repo)| repo.visibility.is_public());
         if let Some(before) = &before {
-            for repo in shown.iter().filter(|repo| !before.contains_key(repo)) {
+            for (repo, _) in public().filter(|(repo, _)| !before.contains_key(repo)) {
                 self.tell_found(account, *repo).await?;
             }
         }
-        self.check_repositories(account, since, shown).await?;
+        let unheard = public().filter(|(_, repo)| !since.is_before_all_of(repo)).map(|(id, _)| *id).collect();
+        self.check_repositories(account, since, unheard).await?;
         for (repo, before) in before.iter().flatten() {
             self.tell_drift(account, *repo, before).await?;
         }
@@ -134,9 +150,8 @@ impl Asker {
             ended?;
             let done = place + 1;
             if is_watched && done % NOTE_EVERY == 0 {
-                let progress = serde_json::to_string(&Progress { done, total }).unwrap_or_default();
                 let moment = self.moment();
-                let told = Told::to(stream_key, Vec::new()).cursor(CURSOR.to_owned(), progress);
+                let told = Told::to(stream_key, Vec::new()).cursor(CURSOR.to_owned(), progress(done, total));
                 self.append(&moment, moment.ms.to_second(), vec![told]).await?;
             }
         }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The cursor under which the head's `ETag` is kept.
-const ETAG: &str = "head";
+pub(super) const ETAG: &str = "head";
 
 impl Asker {
     /// Asks for the repository first: which branch, and the newest push that the pair is sure to hold.

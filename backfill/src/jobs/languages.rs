@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The cursor under which the answer's `ETag` is kept.
-const ETAG: &str = "languages";
+pub(super) const ETAG: &str = "languages";
 
 impl Asker {
     pub(super) async fn ask_languages(&self, target: &Target) -> Result<Ended, JobError> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use domain::{Event, NeedKey, Second, Version};
-use github::client::{Answer, PullOrder, PullsPage};
+use domain::{Event, NeedKey, RepoId, Second, Version};
+use github::client::{Answer, ListedPull, PullOrder, PullsPage};
 use serde::{Deserialize, Serialize};
 
 use super::Target;
@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// The cursor under which the `ETag` of the count is kept.
-const COUNT_ETAG: &str = "pull_count";
+pub(super) const COUNT_ETAG: &str = "pull_count";
 /// The cursor under which the `ETag` of the first page by change is kept.
-const CHANGES_ETAG: &str = "pulls";
+pub(super) const CHANGES_ETAG: &str = "pulls";
 
 /// A list of changes reaches back this much further than the last one began: read replicas may lag.
 const OVERLAP_SECONDS: i64 = 5;
 
 /// Where lists of a repository's pull requests stand.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Cursor {
+pub(super) struct Cursor {
     /// Where a whole list that was interrupted goes on, and what was folded when it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     page: Option<(String, Version)>,
@@ -32,6 +32,27 @@ struct Cursor {
     /// The same of the whole list under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun: Option<Second>,
+}
+
+impl Cursor {
+    /// The forge's second from which on changes are not known yet.
+    fn until(&self) -> Second {
+        self.listed.map_or(Second(i64::MIN), |listed| Second(listed.0 - OVERLAP_SECONDS))
+    }
+
+    /// Whether these, latest changed first, hold all that changed since the last list began.
+    pub(super) fn is_reached_by(&self, changed: &[ListedPull]) -> bool {
+        self.listed.is_some() && changed.iter().any(|(_, _, at)| *at < self.until())
+    }
+
+    /// Everything up to this second is known.
+    pub(super) fn whole_at(&mut self, at: Second) {
+        *self = Cursor { page: None, listed: Some(at), begun: None };
+    }
+
+    pub(super) fn encode(&self) -> String {
+        serde_json::to_string(self).expect("a text and numbers serialize")
+    }
 }
 
 impl Asker {
@@ -109,7 +130,7 @@ impl Asker {
     /// Reads the whole list, newest first; `again`: from its beginning, to find what vanished.
     async fn list_pulls(&self, target: &Target, again: bool) -> Result<Ended, JobError> {
         let stream = target.stream();
-        let kind = cursor_kind(target);
+        let kind = cursor_kind(target.id);
         let mut cursor: Cursor = self.rows().cursor(stream, &kind).await?.unwrap_or_default();
         if again {
             cursor.page = None;
@@ -160,7 +181,7 @@ impl Asker {
                 events.push(Event::PullsListed { repo: target.id, since });
                 cursor.listed = cursor.begun.take();
             }
-            let value = serde_json::to_string(&cursor).unwrap_or_default();
+            let value = cursor.encode();
             let told = Told::to(stream, events).cursor(kind.clone(), value);
             let position = self.append(&moment, date, vec![told]).await?;
             if is_last {
@@ -183,14 +204,14 @@ impl Asker {
     /// Reads what changed since the last list began, latest first; `settles`: the list is whole with it.
     async fn list_changed_pulls(&self, target: &Target, settles: bool) -> Result<(), JobError> {
         let stream = target.stream();
-        let kind = cursor_kind(target);
+        let kind = cursor_kind(target.id);
         let mut cursor: Cursor = self.rows().cursor(stream, &kind).await?.unwrap_or_default();
         let changed_at = target.repo.pulls_check.changed_at;
         let etag = match (settles, target.repo.pulls.doubt) {
             (true, None) => self.rows().etag(stream, CHANGES_ETAG, Some(target.id), changed_at).await?,
             _ => None,
         };
-        let until = cursor.listed.map_or(Second(i64::MIN), |listed| Second(listed.0 - OVERLAP_SECONDS));
+        let until = cursor.until();
         let first = self.moment();
         let since = first.version(stream, &*self.log);
         let mut next: Option<String> = None;
@@ -239,7 +260,7 @@ impl Asker {
             if is_last && settles {
                 told.events.push(Event::PullsListed { repo: target.id, since });
                 cursor.listed = cursor.begun.take().or(cursor.listed);
-                let value = serde_json::to_string(&cursor).unwrap_or_default();
+                let value = cursor.encode();
                 told = told.cursor(kind.clone(), value).etag(
                     CHANGES_ETAG,
                     Some(target.id),
@@ -278,6 +299,7 @@ impl Asker {
     }
 }
 
-fn cursor_kind(target: &Target) -> String {
-    format!("pulls/{}", target.id)
+/// The cursor of a repository's lists.
+pub(super) fn cursor_kind(repo: RepoId) -> String {
+    format!("pulls/{repo}")
 }

@@ -7,6 +7,7 @@ use domain::{AccountId, Event, Millis, NeedKey, RepoId, StreamKey, Version, even
 use github::client::{Answer, RepositoriesPage};
 use serde::{Deserialize, Serialize};
 
+use super::whole::{Listed, Way};
 use crate::{
     ask::{Asker, JobError, Told},
     schedule::Ended,
@@ -55,9 +56,15 @@ impl Pages {
 
 impl Asker {
     /// Asks for the whole list of an account's repositories, then for those that it leaves out.
-    pub(super) async fn ask_repositories(&self, account: AccountId) -> Result<Ended, JobError> {
+    pub(super) async fn ask_repositories(&self, account: AccountId, way: Way) -> Result<Ended, JobError> {
         let stream = StreamKey::Account(account);
         let Some(login) = self.rows().account(account).await?.profile.login else { return Ok(Ended::Failed) };
+        if let Way::Whole { is_watched } = way
+            && let Listed::Whole(begun) = self.list_whole(account, &login, is_watched).await?
+        {
+            self.ask_left_out(account, begun).await?;
+            return Ok(Ended::Answered);
+        }
         let (mut next, since, begun) = self.begin_list(stream).await?;
         let mut pages = Pages::default();
         loop {

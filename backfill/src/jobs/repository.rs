@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The cursor under which the answer's `ETag` is kept.
-const ETAG: &str = "repository";
+pub(super) const ETAG: &str = "repository";
 
 /// So long a name is believed after an answer used it: a first load asks everything about a repository within
 /// seconds. Later its name may lead to another repository, and what is asked below it would be that one's.

@@ -1,10 +1,7 @@
 //! Questions as the forge sees them, and what their answers say to the log: asked of a server of canned answers,
 //! with rows as the projector writes them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use domain::{
     AccountId, Asked, EntityKey, Epoch, Millis, RepoId, Row, RowKey, Second, Stamp, StreamKey, Told, Version,
@@ -28,6 +25,7 @@ use wiremock::{
     matchers::{method, path},
 };
 
+use super::whole::Way;
 use crate::{
     Metrics,
     ask::{Asker, JobError, now},
@@ -119,10 +117,10 @@ impl Bench {
             bitbucket: bitbucket::client::Client::new(bitbucket::client::Settings::new(server.uri()))
                 .unwrap(),
             folded,
-            sweeps: Mutex::new(HashMap::new()),
-            allowance: Mutex::default(),
+            sweeps: Arc::default(),
+            allowance: Arc::default(),
             gists: GistPolls::default(),
-            deliveries: Mutex::new(Deliveries::new(None, false, None)),
+            deliveries: Arc::new(Mutex::new(Deliveries::new(None, false, None))),
             metrics: Metrics::new().unwrap(),
             shutdown: CancellationToken::new(),
         };
@@ -252,7 +250,7 @@ async fn a_repository_that_the_list_leaves_out_is_asked_for_by_itself() {
     let bench = Bench::new(&repository()).await;
     bench.on("/users/octo/repos", ResponseTemplate::new(200).set_body_json(json!([]))).await;
     bench.on(PATH, fresh()).await;
-    bench.asker.ask_repositories(account()).await.unwrap();
+    bench.asker.ask_repositories(account(), Way::Rest).await.unwrap();
     let asked: Vec<String> =
         bench.requests().await.iter().map(|request| request.url.path().to_owned()).collect();
     assert_eq!(asked, ["/users/octo/repos", PATH]);

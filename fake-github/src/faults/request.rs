@@ -42,6 +42,13 @@ pub enum RequestFault {
     NextAt(SocketAddr),
     /// The answer is from a replica that is behind.
     Lag(Lag),
+    /// A GraphQL query that may bring more nodes than this takes too long: 502, and its points are taken.
+    TooHeavy {
+        /// What is answered still.
+        nodes_max: u64,
+    },
+    /// A GraphQL query is answered in part: counting the commits fails for the repositories with an even id.
+    Partial,
     /// Nothing: a rule that shields its paths from later rules and rates.
     None,
 }

@@ -20,10 +20,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "graphql")]
+use super::graphql;
 use super::{
     caller::Caller,
     endpoint,
-    limits::{Limited, Limits, Standing},
+    limits::{Limited, Limits, Resource, Standing},
     reply::Reply,
     requests::{RequestRecord, Requests},
     route::{self, Question},
@@ -37,7 +39,7 @@ use crate::{
 /// Bodies are the settings of a webhook at most.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 /// The API version that an answer names when the request's could not be read.
-const DEFAULT_VERSION: &str = "2022-11-28";
+pub(super) const DEFAULT_VERSION: &str = "2022-11-28";
 
 /// What the server, the deliveries and the handle share.
 pub(crate) struct Shared {
@@ -61,7 +63,7 @@ impl Shared {
         result
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
+    pub(super) fn limits(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,6 +119,13 @@ async fn answer(
     if let Some(RequestFault::Slow(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
+    #[cfg(feature = "graphql")]
+    let (reply, mut record) = if parts.method == Method::POST && path == graphql::PATH {
+        graphql::reply(shared, peer, &parts, &body, fault).await
+    } else {
+        reply(shared, peer, &parts, &body, fault)
+    };
+    #[cfg(not(feature = "graphql"))]
     let (reply, mut record) = reply(shared, peer, &parts, &body, fault);
     record.faulty = fault.is_some();
     let closes = fault == Some(RequestFault::Reset);
@@ -147,17 +156,7 @@ fn reply(
 ) -> (Reply, RequestRecord) {
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
     let path = parts.uri.path();
-    let mut record = RequestRecord {
-        method: parts.method.to_string(),
-        path: path.to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        status: None,
-        conditional: parts.headers.contains_key(header::IF_NONE_MATCH)
-            || parts.headers.contains_key(header::IF_MODIFIED_SINCE),
-        authorised: false,
-        counted: false,
-        faulty: false,
-    };
+    let mut record = RequestRecord::of(parts);
     let reply = shared.with_world(|world| {
         let now = world.now();
         let caller = match Caller::of(&parts.headers, world.view()) {
@@ -167,12 +166,13 @@ fn reply(
         record.authorised = caller.account.is_some();
         let who = caller.account.map_or(Limited::Address(peer.ip()), Limited::Account);
         let mut limits = shared.limits();
-        let standing = limits.standing(who, now);
+        let standing = limits.standing(who, Resource::Core, now);
         if let Some(reply) = fault.and_then(|fault| faulty(fault, parts, standing, now)) {
             return reply;
         }
         if path == "/rate_limit" {
-            return endpoint::rate_limit(standing).dressed(now, caller.version, Some(standing));
+            let graphql = limits.standing(who, Resource::Graphql, now);
+            return endpoint::rate_limit(standing, graphql).dressed(now, caller.version, Some(standing));
         }
         if standing.remaining() == 0 {
             return exceeded(who).dressed(now, caller.version, Some(standing));
@@ -207,16 +207,16 @@ fn reply(
         // What was not modified is free, for those who say who they are.
         record.counted = !(reply.status == 304 && record.authorised);
         if record.counted {
-            limits.count(who);
+            limits.count(who, Resource::Core, 1);
         }
-        let standing = limits.standing(who, now);
+        let standing = limits.standing(who, Resource::Core, now);
         reply.dressed(now, caller.version, Some(standing))
     });
     (reply, record)
 }
 
 /// The answer of a fault that answers by itself.
-fn faulty(
+pub(super) fn faulty(
     fault: RequestFault,
     parts: &http::request::Parts,
     standing: Standing,
@@ -256,19 +256,21 @@ fn faulty(
         | RequestFault::NextLoops
         | RequestFault::NextAt(_)
         | RequestFault::Lag(_)
+        | RequestFault::TooHeavy { .. }
+        | RequestFault::Partial
         | RequestFault::None => return None,
     })
 }
 
 fn exceeded(who: Limited) -> Reply {
-    let whom = match who {
-        Limited::Address(address) => format!(
-            "{address}. (But here's the good news: Authenticated requests get a higher rate limit. Check out the \
+    let hint = match who {
+        Limited::Address(_) => {
+            " (But here's the good news: Authenticated requests get a higher rate limit. Check out the \
              documentation for more details.)"
-        ),
-        Limited::Account(id) => format!("user ID {id}."),
+        }
+        Limited::Account(_) => "",
     };
-    Reply::error(403, &format!("API rate limit exceeded for {whom}"))
+    Reply::error(403, &format!("API rate limit exceeded for {who}.{hint}"))
 }
 
 /// A body that may break off in the middle.

@@ -51,8 +51,8 @@ pub(super) fn meta() -> Reply {
 }
 
 /// `GET /rate_limit`
-pub(super) fn rate_limit(standing: Standing) -> Reply {
-    let rate = |o: &mut wire::Object<'_>| {
+pub(super) fn rate_limit(core: Standing, graphql: Standing) -> Reply {
+    let rate = |o: &mut wire::Object<'_>, standing: Standing| {
         o.number("limit", standing.limit);
         o.number("used", standing.used);
         o.number("remaining", standing.remaining());
@@ -60,10 +60,10 @@ pub(super) fn rate_limit(standing: Standing) -> Reply {
     };
     Reply::json(wire::object(|o| {
         o.object("resources", |o| {
-            o.object("core", rate);
-            o.object("search", rate);
-            o.object("graphql", rate);
+            o.object("core", |o| rate(o, core));
+            o.object("search", |o| rate(o, core));
+            o.object("graphql", |o| rate(o, graphql));
         });
-        o.object("rate", rate);
+        o.object("rate", |o| rate(o, core));
     }))
 }

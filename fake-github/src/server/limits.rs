@@ -1,6 +1,7 @@
-//! The primary rate limit: so many requests an hour for each token's owner, or for each address.
+//! The primary rate limits: so many requests an hour for each token's owner, or for each address; and so many
+//! points of GraphQL.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use http::HeaderMap;
 
@@ -15,11 +16,37 @@ pub(crate) enum Limited {
     Account(AccountId),
 }
 
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limited::Address(address) => write!(f, "{address}"),
+            Limited::Account(id) => write!(f, "user ID {id}"),
+        }
+    }
+}
+
+/// What is limited by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Resource {
+    Core,
+    Graphql,
+}
+
+impl Resource {
+    fn as_str(self) -> &'static str {
+        match self {
+            Resource::Core => "core",
+            Resource::Graphql => "graphql",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Limits {
     anonymous: u64,
     authorised: u64,
-    windows: HashMap<Limited, Window>,
+    graphql: u64,
+    windows: HashMap<(Limited, Resource), Window>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +58,7 @@ struct Window {
 /// Where somebody stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
+    pub(crate) resource: Resource,
     pub(crate) limit: u64,
     pub(crate) used: u64,
     pub(crate) resets_at: Second,
@@ -51,33 +79,36 @@ impl Standing {
         ] {
             headers.insert(name, value.into());
         }
-        headers.insert("x-ratelimit-resource", http::HeaderValue::from_static("core"));
+        headers.insert("x-ratelimit-resource", http::HeaderValue::from_static(self.resource.as_str()));
     }
 }
 
 impl Limits {
-    pub(crate) fn new(anonymous: u64, authorised: u64) -> Self {
-        Limits { anonymous, authorised, windows: HashMap::new() }
+    pub(crate) fn new(anonymous: u64, authorised: u64, graphql: u64) -> Self {
+        Limits { anonymous, authorised, graphql, windows: HashMap::new() }
     }
 
     /// Where somebody stands now.
-    pub(crate) fn standing(&mut self, who: Limited, now: Second) -> Standing {
-        let limit = match who {
-            Limited::Address(_) => self.anonymous,
-            Limited::Account(_) => self.authorised,
+    pub(crate) fn standing(&mut self, who: Limited, resource: Resource, now: Second) -> Standing {
+        let limit = match (who, resource) {
+            // Nobody asks in GraphQL without saying who he is.
+            (Limited::Address(_), Resource::Graphql) => 0,
+            (Limited::Address(_), Resource::Core) => self.anonymous,
+            (Limited::Account(_), Resource::Core) => self.authorised,
+            (Limited::Account(_), Resource::Graphql) => self.graphql,
         };
         let fresh = Window { used: 0, resets_at: now.plus(WINDOW_SECONDS) };
-        let window = self.windows.entry(who).or_insert(fresh);
+        let window = self.windows.entry((who, resource)).or_insert(fresh);
         if now >= window.resets_at {
             *window = fresh;
         }
-        Standing { limit, used: window.used, resets_at: window.resets_at }
+        Standing { resource, limit, used: window.used, resets_at: window.resets_at }
     }
 
-    /// Counts one request.
-    pub(crate) fn count(&mut self, who: Limited) {
-        if let Some(window) = self.windows.get_mut(&who) {
-            window.used += 1;
+    /// Counts a request, or what a query costs.
+    pub(crate) fn count(&mut self, who: Limited, resource: Resource, cost: u64) {
+        if let Some(window) = self.windows.get_mut(&(who, resource)) {
+            window.used += cost;
         }
     }
 }
@@ -88,13 +119,18 @@ mod tests {
 
     #[test]
     fn a_window_opens_anew_after_an_hour() {
-        let mut limits = Limits::new(2, 5000);
+        let mut limits = Limits::new(2, 5000, 4000);
         let who = Limited::Address(IpAddr::from([127, 0, 0, 1]));
-        assert_eq!(limits.standing(who, Second(10)).remaining(), 2);
-        limits.count(who);
-        limits.count(who);
-        assert_eq!(limits.standing(who, Second(3609)).remaining(), 0);
-        assert_eq!(limits.standing(who, Second(3610)).remaining(), 2);
-        assert_eq!(limits.standing(Limited::Account(AccountId(1)), Second(0)).limit, 5000);
+        assert_eq!(limits.standing(who, Resource::Core, Second(10)).remaining(), 2);
+        limits.count(who, Resource::Core, 1);
+        limits.count(who, Resource::Core, 1);
+        assert_eq!(limits.standing(who, Resource::Core, Second(3609)).remaining(), 0);
+        assert_eq!(limits.standing(who, Resource::Core, Second(3610)).remaining(), 2);
+        let who = Limited::Account(AccountId(1));
+        assert_eq!(limits.standing(who, Resource::Core, Second(0)).limit, 5000);
+        assert_eq!(limits.standing(who, Resource::Graphql, Second(0)).limit, 4000);
+        limits.count(who, Resource::Graphql, 7);
+        assert_eq!(limits.standing(who, Resource::Graphql, Second(0)).remaining(), 3993);
+        assert_eq!(limits.standing(who, Resource::Core, Second(0)).remaining(), 5000);
     }
 }

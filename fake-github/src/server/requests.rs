@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use http::header;
+
 /// Requests remembered at most; the oldest are forgotten first.
 const REQUESTS_KEPT_MAX: usize = 200_000;
 
@@ -22,8 +24,28 @@ pub struct RequestRecord {
     pub authorised: bool,
     /// Whether it was counted against the hourly limit.
     pub counted: bool,
+    /// What a GraphQL query took of its limit; 0 for all others.
+    pub points: u64,
     /// Whether a fault had a hand in the answer.
     pub faulty: bool,
+}
+
+impl RequestRecord {
+    /// A request of which nothing is known but what it says of itself.
+    pub(crate) fn of(parts: &http::request::Parts) -> Self {
+        RequestRecord {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            status: None,
+            conditional: parts.headers.contains_key(header::IF_NONE_MATCH)
+                || parts.headers.contains_key(header::IF_MODIFIED_SINCE),
+            authorised: false,
+            counted: false,
+            points: 0,
+            faulty: false,
+        }
+    }
 }
 
 #[derive(Debug, Default)]

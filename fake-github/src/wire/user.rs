@@ -101,6 +101,6 @@ pub(super) fn node_id(account: &Account) -> String {
     }
 }
 
-pub(super) fn avatar_url(account: &Account) -> String {
+pub(crate) fn avatar_url(account: &Account) -> String {
     format!("https://avatars.githubusercontent.com/u/{}?v=4", account.id)
 }

@@ -6,6 +6,8 @@ mod deliveries;
 mod faults;
 mod gists;
 mod git;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod history;
 mod payloads;
 mod public;

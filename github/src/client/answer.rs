@@ -121,6 +121,9 @@ pub enum WaitWhy {
     /// The requests of this hour are used up, or this process's part of them.
     #[error("the hourly rate limit, or the part of it that is this process's, is used up")]
     Primary,
+    /// What is left of this hour is kept for the repair of what readers see.
+    #[error("what is left of the hourly rate limit is kept for repair")]
+    Reserved,
     /// Too many at once, or too fast.
     #[error("it asked to slow down (secondary rate limit)")]
     Secondary,

@@ -14,6 +14,7 @@ mod pulls;
 mod repositories;
 mod repository;
 mod stars;
+mod whole;
 
 pub use administered::Administered;
 pub use deliveries::{DeliveriesPage, ListedDelivery, RecordedDelivery};
@@ -24,11 +25,14 @@ pub use pull_count::PullCount;
 pub use pulls::{ListedPull, PullOrder, PullsPage};
 pub use repositories::RepositoriesPage;
 pub use stars::{GivenStar, StargazersPage, StarredPage};
+pub use whole::{
+    PAGE_MAX as WHOLE_PAGE_MAX, Whole, WholePage, WholePulls, WholeRepository, points as whole_points,
+};
 
 use bytes::Bytes;
 use http::Method;
 
-use super::{Answer, AskError, Asking, Client, Request, path::Path};
+use super::{Answer, AskError, Asking, Client, Request, limits::CORE, path::Path};
 
 /// What a name that cannot be sent is answered with: there is no such thing.
 fn nothing(asking: &Asking<'_>) -> Answer<Bytes> {
@@ -90,6 +94,8 @@ impl Client {
         asking: &Asking<'_>,
     ) -> Result<Answer<Bytes>, AskError> {
         let (etag, now) = (asking.etag, asking.now);
-        self.get(Request { method: Method::GET, endpoint, url, etag, json: None, accept, now }).await
+        let request =
+            Request { method: Method::GET, endpoint, resource: CORE, url, etag, json: None, accept, now };
+        self.get(request).await
     }
 }

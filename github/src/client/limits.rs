@@ -6,16 +6,22 @@ use std::time::{Duration, Instant};
 use domain::Second;
 use http::{HeaderMap, StatusCode};
 
-use super::{date, transport::Response};
+use super::{
+    date,
+    spender::{Reserve, Spender},
+    transport::Response,
+};
 
 /// The resource that REST requests count against unless an answer names another.
 pub(crate) const CORE: &str = "core";
+/// The resource that GraphQL queries count against: points, not requests.
+pub(crate) const GRAPHQL: &str = "graphql";
 
 /// GitHub's resources, a closed list because they are labels; any other is `other`.
 const RESOURCES: [&str; 12] = [
     CORE,
     "search",
-    "graphql",
+    GRAPHQL,
     "code_search",
     "integration_manifest",
     "source_import",
@@ -141,17 +147,29 @@ impl Part {
     }
 }
 
+/// How a budget of one token stands, and what this process took of it in its present hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What is left, of all who ask.
+    pub budget: RateBudget,
+    /// What each spent, where it spent anything: requests, or points of GraphQL.
+    pub spent: Vec<(Spender, u64)>,
+}
+
 /// The budgets that GitHub told of, and until when the empty ones are empty on our own clock.
 #[derive(Debug)]
 pub(crate) struct Budgets {
     known: Vec<Known>,
     part: Part,
+    reserve: Reserve,
 }
 
-impl Default for Budgets {
-    fn default() -> Self {
-        Budgets { known: Vec::new(), part: Part::WHOLE }
-    }
+/// What an answer cost, and for what it was asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) spender: Spender,
+    /// 0 for what has not changed, where a token is used.
+    pub(crate) count: u64,
 }
 
 #[derive(Debug)]
@@ -160,6 +178,8 @@ struct Known {
     full_at: Instant,
     /// What this process may still spend until then, as far as its part goes.
     mine: u64,
+    /// What each spent of it.
+    spent: [u64; Spender::ALL.len()],
 }
 
 impl Known {
@@ -175,19 +195,26 @@ impl Known {
 }
 
 impl Budgets {
-    /// Takes what an answer of this `date` told; `is_counted`: whether it cost a request of its budget.
-    pub(crate) fn note(&mut self, budget: RateBudget, is_counted: bool, date: Second, now: Instant) {
+    pub(crate) fn new(reserve: Reserve) -> Self {
+        Budgets { known: Vec::new(), part: Part::WHOLE, reserve }
+    }
+
+    /// Takes what an answer of this `date` told, and what it cost.
+    pub(crate) fn note(&mut self, budget: RateBudget, cost: Cost, date: Second, now: Instant) {
         let full_at = now + until(budget.reset, date);
-        let cost = u64::from(is_counted);
+        let Cost { spender, count: cost } = cost;
         let mine = self.part.take(budget.remaining.saturating_add(cost)).saturating_sub(cost);
-        let new = Known { budget, full_at, mine };
+        let mut spent = [0; Spender::ALL.len()];
+        spent[spender.place()] = cost;
+        let new = Known { budget, full_at, mine, spent };
         let known = self.known.iter_mut().find(|known| known.budget.resource == budget.resource);
         match known {
             Some(known) if known.is_of_hour(budget.reset) => {
                 let mine = known.mine.saturating_sub(cost);
+                known.spent[spender.place()] += cost;
                 // Answers overtake one another: within one hour what is left only falls.
                 if budget.remaining <= known.budget.remaining {
-                    *known = Known { mine, ..new };
+                    *known = Known { mine, spent: known.spent, ..new };
                 } else {
                     known.mine = mine;
                 }
@@ -209,16 +236,35 @@ impl Budgets {
         }
     }
 
-    /// How long a resource stays used up, as far as this process may use it.
-    pub(crate) fn used_up(&self, resource: &str, now: Instant) -> Option<Duration> {
-        let is_used_up = |known: &&Known| known.budget.resource == resource && known.left(self.part) == 0;
-        let known = self.known.iter().find(is_used_up)?;
-        known.full_at.checked_duration_since(now).filter(|left| !left.is_zero())
+    /// How long a resource stays used up, as far as this process may use it; and whether something is left of it
+    /// that is kept back from this spender.
+    pub(crate) fn used_up(&self, resource: &str, spender: Spender, now: Instant) -> Option<(Duration, bool)> {
+        let known = self.known.iter().find(|known| known.budget.resource == resource)?;
+        let left = known.left(self.part);
+        let kept = if spender.may_use_reserve() {
+            0
+        } else {
+            // A part of what is kept back is kept back of a part.
+            self.part.take(self.reserve.of(known.budget.limit))
+        };
+        if left > kept {
+            return None;
+        }
+        let after = known.full_at.checked_duration_since(now).filter(|rest| !rest.is_zero())?;
+        Some((after, left > 0))
+    }
+
+    /// How everything stands that is known.
+    pub(crate) fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.known.iter().map(|known| {
+            let spent = Spender::ALL.into_iter().zip(known.spent).filter(|(_, count)| *count > 0);
+            Standing { budget: known.budget, spent: spent.collect() }
+        })
     }
 
     /// All that is known, of all who ask.
-    pub(crate) fn all(&self) -> Vec<RateBudget> {
-        self.known.iter().map(|known| known.budget).collect()
+    pub(crate) fn all(&self) -> impl Iterator<Item = RateBudget> {
+        self.known.iter().map(|known| known.budget)
     }
 }
 
@@ -303,23 +349,68 @@ mod tests {
         assert_eq!(told("soon"), None);
     }
 
+    const ONE: Cost = Cost { spender: Spender::Load, count: 1 };
+    const FREE: Cost = Cost { spender: Spender::Load, count: 0 };
+
+    fn budgets() -> Budgets {
+        Budgets::new(Reserve::NONE)
+    }
+
+    fn used_up(budgets: &Budgets, now: Instant) -> Option<Duration> {
+        budgets.used_up(CORE, Spender::Load, now).map(|(after, _)| after)
+    }
+
+    #[test]
+    fn what_is_kept_back_is_for_repair() {
+        let now = Instant::now();
+        let mut budgets = Budgets::new(Reserve::default());
+        budgets.note(told(21), ONE, DATE, now);
+        assert_eq!(budgets.used_up(CORE, Spender::Sweep, now), None);
+        budgets.note(told(20), Cost { spender: Spender::Sweep, count: 1 }, DATE, now);
+        for spender in [Spender::Load, Spender::Sweep, Spender::Backfill, Spender::Latest] {
+            assert!(matches!(budgets.used_up(CORE, spender, now), Some((_, true))), "{spender}");
+        }
+        assert_eq!(budgets.used_up(CORE, Spender::Repair, now), None);
+        budgets.note(told(0), Cost { spender: Spender::Repair, count: 20 }, DATE, now);
+        assert!(matches!(budgets.used_up(CORE, Spender::Repair, now), Some((_, false))));
+        let standing = budgets.standings().next().unwrap();
+        assert_eq!(standing.spent, [(Spender::Repair, 20), (Spender::Load, 1), (Spender::Sweep, 1)]);
+        let next_hour = RateBudget { reset: Second(DATE.0 + 4200), ..told(100) };
+        budgets.note(next_hour, FREE, DATE, now);
+        assert_eq!(budgets.standings().next().unwrap().spent, []);
+    }
+
+    #[test]
+    fn of_a_part_the_same_part_is_kept_back() {
+        let now = Instant::now();
+        let mut budgets = Budgets::new(Reserve::default());
+        budgets.take_part(Part { mine: 1, of: 2 });
+        let mut remaining = 100;
+        let mut spent = 0;
+        while used_up(&budgets, now).is_none() {
+            (remaining, spent) = (remaining - 1, spent + 1);
+            budgets.note(told(remaining), ONE, DATE, now);
+        }
+        assert_eq!(spent, 40, "half of a hundred, less a fifth of that half");
+    }
+
     #[test]
     fn a_used_up_budget_is_remembered_until_it_is_full_again() {
         let now = Instant::now();
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         let budget = RateBudget { resource: CORE, limit: 60, remaining: 0, reset: Second(DATE.0 + 10) };
-        budgets.note(budget, true, DATE, now);
-        assert_eq!(budgets.used_up(CORE, now), Some(Duration::from_secs(11)));
-        assert_eq!(budgets.used_up("search", now), None);
-        assert_eq!(budgets.used_up(CORE, now + Duration::from_secs(11)), None);
+        budgets.note(budget, ONE, DATE, now);
+        assert_eq!(used_up(&budgets, now), Some(Duration::from_secs(11)));
+        assert_eq!(budgets.used_up("search", Spender::Repair, now), None);
+        assert_eq!(used_up(&budgets, now + Duration::from_secs(11)), None);
 
         // An answer that was overtaken tells of more than is left.
-        budgets.note(RateBudget { remaining: 3, ..budget }, true, DATE, now);
-        assert_eq!(budgets.all(), [budget]);
+        budgets.note(RateBudget { remaining: 3, ..budget }, ONE, DATE, now);
+        assert_eq!(budgets.all().collect::<Vec<_>>(), [budget]);
         let next_hour = RateBudget { remaining: 59, reset: Second(DATE.0 + 3610), ..budget };
-        budgets.note(next_hour, true, DATE, now);
-        assert_eq!(budgets.all(), [next_hour]);
-        assert_eq!(budgets.used_up(CORE, now), None);
+        budgets.note(next_hour, ONE, DATE, now);
+        assert_eq!(budgets.all().collect::<Vec<_>>(), [next_hour]);
+        assert_eq!(used_up(&budgets, now), None);
     }
 
     fn told(remaining: u64) -> RateBudget {
@@ -329,10 +420,10 @@ mod tests {
     /// How many requests a process may still send, each of which costs one.
     fn spend(budgets: &mut Budgets, remaining: &mut u64, now: Instant) -> u64 {
         let mut spent = 0;
-        while budgets.used_up(CORE, now).is_none() {
+        while used_up(&budgets, now).is_none() {
             *remaining -= 1;
             spent += 1;
-            budgets.note(told(*remaining), true, DATE, now);
+            budgets.note(told(*remaining), ONE, DATE, now);
         }
         spent
     }
@@ -340,7 +431,7 @@ mod tests {
     #[test]
     fn each_spends_its_part_of_what_is_left_and_no_more() {
         let now = Instant::now();
-        let (mut one, mut other) = (Budgets::default(), Budgets::default());
+        let (mut one, mut other) = (budgets(), budgets());
         one.take_part(Part { mine: 4, of: 12 });
         other.take_part(Part { mine: 8, of: 12 });
         // The hour was begun by somebody else.
@@ -350,48 +441,48 @@ mod tests {
         assert_eq!(remaining, 20);
 
         // What others spend is not there for us.
-        let mut late = Budgets::default();
+        let mut late = budgets();
         late.take_part(Part { mine: 1, of: 2 });
-        late.note(told(20), false, DATE, now);
-        late.note(told(0), false, DATE, now);
-        assert!(late.used_up(CORE, now).is_some());
+        late.note(told(20), FREE, DATE, now);
+        late.note(told(0), FREE, DATE, now);
+        assert!(used_up(&late, now).is_some());
     }
 
     #[test]
     fn what_costs_nothing_takes_nothing_of_the_part() {
         let now = Instant::now();
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.take_part(Part { mine: 1, of: 100 });
         for _ in 0..10 {
-            budgets.note(told(100), false, DATE, now);
+            budgets.note(told(100), FREE, DATE, now);
         }
-        assert_eq!(budgets.used_up(CORE, now), None);
-        budgets.note(told(99), true, DATE, now);
-        assert!(budgets.used_up(CORE, now).is_some(), "one of a hundred was all of it");
+        assert_eq!(used_up(&budgets, now), None);
+        budgets.note(told(99), ONE, DATE, now);
+        assert!(used_up(&budgets, now).is_some(), "one of a hundred was all of it");
     }
 
     #[test]
     fn a_part_that_grows_or_an_hour_that_begins_may_be_spent() {
         let now = Instant::now();
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.take_part(Part { mine: 1, of: 4 });
         let mut remaining = 100;
         assert_eq!(spend(&mut budgets, &mut remaining, now), 25);
         budgets.take_part(Part { mine: 1, of: 4 });
-        assert!(budgets.used_up(CORE, now).is_some(), "the same part is no new one");
+        assert!(used_up(&budgets, now).is_some(), "the same part is no new one");
         budgets.take_part(Part { mine: 2, of: 4 });
         assert_eq!(spend(&mut budgets, &mut remaining, now), 38, "half of 75");
         // Servers that disagree by a second begin no hour.
         let askew = RateBudget { reset: Second(DATE.0 + 601), ..told(remaining) };
-        budgets.note(askew, false, DATE, now);
-        assert!(budgets.used_up(CORE, now).is_some());
+        budgets.note(askew, FREE, DATE, now);
+        assert!(used_up(&budgets, now).is_some());
         let next = RateBudget { reset: Second(DATE.0 + 4200), ..told(100) };
-        budgets.note(next, false, DATE, now);
-        assert_eq!(budgets.used_up(CORE, now), None);
+        budgets.note(next, FREE, DATE, now);
+        assert_eq!(used_up(&budgets, now), None);
         budgets.take_part(Part { mine: 0, of: 4 });
-        assert!(budgets.used_up(CORE, now).is_some(), "who holds nothing asks nothing");
+        assert!(used_up(&budgets, now).is_some(), "who holds nothing asks nothing");
         budgets.take_part(Part::WHOLE);
-        assert_eq!(budgets.used_up(CORE, now), None);
+        assert_eq!(used_up(&budgets, now), None);
     }
 
     #[test]

@@ -6,14 +6,20 @@ use std::{fmt, sync::Arc, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
-use super::limits::RateBudget;
+use super::{
+    limits::RateBudget,
+    spender::{Reserve, Spender},
+};
 
 /// How to reach GitHub.
 pub struct Settings {
     /// The API's address: `https://api.github.com`, a GHES's `https://host/api/v3`, or a look-alike.
     pub api_url: String,
-    /// Sent as a bearer token; without one GitHub allows 60 requests an hour.
-    pub token: Option<SecretString>,
+    /// Sent as bearer tokens. Each has limits of its own; the first is asked with where the answer depends on
+    /// whose it is. Without one GitHub allows 60 requests an hour, and no GraphQL.
+    pub tokens: Vec<SecretString>,
+    /// What of every limit only repair may spend.
+    pub reserve: Reserve,
     /// How many requests may be in flight.
     pub concurrency: usize,
     /// How long things may take.
@@ -23,11 +29,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with the usual timing, 8 requests at once, no token and nobody watching.
+    /// Settings with the usual timing and reserve, 8 requests at once, no token and nobody watching.
     pub fn new(api_url: impl Into<String>) -> Self {
         Settings {
             api_url: api_url.into(),
-            token: None,
+            tokens: Vec::new(),
+            reserve: Reserve::default(),
             concurrency: 8,
             timing: Timing::default(),
             observer: Arc::new(Unobserved),
@@ -94,8 +101,10 @@ pub enum SettingsError {
 pub trait Observer: Send + Sync {
     /// A request ended. `resource` is the rate limit that it counts against, out of a closed list.
     fn answered(&self, resource: &'static str, outcome: Outcome);
-    /// GitHub told how much is left.
+    /// GitHub told how much is left; of all tokens together.
     fn budget(&self, budget: RateBudget);
+    /// An answer took so much of a limit: a request, or points of GraphQL.
+    fn spent(&self, resource: &'static str, spender: Spender, count: u64);
 }
 
 /// Nobody watches.
@@ -105,6 +114,7 @@ pub struct Unobserved;
 impl Observer for Unobserved {
     fn answered(&self, _resource: &'static str, _outcome: Outcome) {}
     fn budget(&self, _budget: RateBudget) {}
+    fn spent(&self, _resource: &'static str, _spender: Spender, _count: u64) {}
 }
 
 /// How a request ended.
@@ -136,7 +146,8 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("api_url", &self.api_url)
-            .field("has_token", &self.token.is_some())
+            .field("tokens", &self.tokens.len())
+            .field("reserve", &self.reserve)
             .field("concurrency", &self.concurrency)
             .field("timing", &self.timing)
             .finish_non_exhaustive()
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_token_is_never_shown() {
-        let settings = Settings { token: Some("hush".into()), ..Settings::new("https://a.b") };
+        let settings = Settings { tokens: vec!["hush".into()], ..Settings::new("https://a.b") };
         assert!(!format!("{settings:?}").contains("hush"));
     }
 }

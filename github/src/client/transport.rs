@@ -6,6 +6,7 @@ use std::sync::Once;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -29,6 +30,8 @@ const API_VERSION: &str = "2022-11-28";
 
 pub(crate) struct Transport {
     http: reqwest::Client,
+    /// What says who asks, by the token's place; empty where there is none.
+    authorizations: Vec<HeaderValue>,
 }
 
 /// What came back, whole.
@@ -55,7 +58,7 @@ pub(crate) enum Failure {
 impl Transport {
     pub(crate) fn new(
         api_url: &Url,
-        token: Option<&str>,
+        tokens: &[SecretString],
         concurrency: usize,
         timing: &Timing,
     ) -> Result<Self, SettingsError> {
@@ -63,12 +66,13 @@ impl Transport {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
-        if let Some(token) = token {
-            let mut bearer =
-                HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| SettingsError::Token)?;
+        let authorizations = tokens.iter().map(|token| {
+            let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| SettingsError::Token)?;
             bearer.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, bearer);
-        }
+            Ok(bearer)
+        });
+        let authorizations = authorizations.collect::<Result<_, _>>()?;
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(headers)
@@ -83,12 +87,16 @@ impl Transport {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| SettingsError::Tls(innermost(&error)))?;
-        Ok(Transport { http })
+        Ok(Transport { http, authorizations })
     }
 
-    pub(crate) async fn send(&self, asked: &Request<'_>) -> Result<Response, Failure> {
+    /// Sends a request with the token that has this place.
+    pub(crate) async fn send(&self, asked: &Request<'_>, purse: usize) -> Result<Response, Failure> {
         let (method, url) = (&asked.method, &asked.url);
         let mut request = self.http.request(method.clone(), url.clone());
+        if let Some(authorization) = self.authorizations.get(purse) {
+            request = request.header(header::AUTHORIZATION, authorization.clone());
+        }
         if let Some(etag) = asked.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }

@@ -3,6 +3,7 @@
 
 mod failures;
 mod gists;
+mod graphql;
 mod hooks;
 mod latest;
 mod lists;
@@ -13,3 +14,4 @@ mod redirects;
 mod refusals;
 mod server;
 mod stars;
+mod tokens;

@@ -45,7 +45,8 @@ async fn requests_carry_what_github_wants() {
     assert_eq!(header("if-none-match"), None);
 
     let anonymous =
-        github::client::Client::new(Settings { token: None, ..settings(&github.server.uri()) }).unwrap();
+        github::client::Client::new(Settings { tokens: Vec::new(), ..settings(&github.server.uri()) })
+            .unwrap();
     fresh(anonymous.profile(AccountPath::Login("octocat"), &anew()).await);
     assert_eq!(github.requests().await[1].headers.get("authorization"), None);
 }

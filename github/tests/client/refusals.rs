@@ -46,7 +46,8 @@ async fn a_token_that_is_not_accepted_is_told_and_never_shown() {
     github.on("/repos/octocat/Hello-World", error(401, "Bad credentials")).await;
     let with = github.client.repository(REPO, &anew()).await.unwrap_err();
     let anonymous =
-        github::client::Client::new(Settings { token: None, ..settings(&github.server.uri()) }).unwrap();
+        github::client::Client::new(Settings { tokens: Vec::new(), ..settings(&github.server.uri()) })
+            .unwrap();
     let without = anonymous.repository(REPO, &anew()).await.unwrap_err();
     assert_eq!(
         with,
@@ -75,6 +76,6 @@ fn settings_that_cannot_work_are_refused() {
     };
     assert_eq!(client(|_| {}), Ok(()));
     assert!(client(|settings| settings.api_url = "github".into()).unwrap_err().contains("API address"));
-    assert!(client(|settings| settings.token = Some("two\nlines".into())).unwrap_err().contains("token"));
+    assert!(client(|settings| settings.tokens = vec!["two\nlines".into()]).unwrap_err().contains("token"));
     assert!(client(|settings| settings.concurrency = 0).unwrap_err().contains("at least one"));
 }

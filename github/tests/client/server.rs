@@ -7,7 +7,8 @@ use std::{
 
 use domain::Second;
 use github::client::{
-    Answer, AskError, Asking, Client, Fresh, Observer, Outcome, RateBudget, RepoPath, Settings, Timing,
+    Answer, AskError, Asking, Client, Fresh, Observer, Outcome, RateBudget, RepoPath, Settings, Spender,
+    Timing,
 };
 use serde_json::Value;
 use wiremock::{
@@ -31,7 +32,7 @@ pub(crate) fn anew() -> Asking<'static> {
 /// Settings for a test: short waits, a token.
 pub(crate) fn settings(url: &str) -> Settings {
     Settings {
-        token: Some("hush".into()),
+        tokens: vec!["hush".into()],
         timing: Timing {
             connect_timeout: Duration::from_secs(5),
             whole_timeout: Duration::from_secs(20),
@@ -53,6 +54,7 @@ pub(crate) struct Github {
 pub(crate) struct Seen {
     pub(crate) outcomes: Mutex<Vec<(&'static str, Outcome)>>,
     pub(crate) budgets: Mutex<Vec<RateBudget>>,
+    pub(crate) spent: Mutex<Vec<(&'static str, Spender, u64)>>,
 }
 
 impl Observer for Seen {
@@ -62,6 +64,10 @@ impl Observer for Seen {
 
     fn budget(&self, budget: RateBudget) {
         self.budgets.lock().expect("no holder panics").push(budget);
+    }
+
+    fn spent(&self, resource: &'static str, spender: Spender, count: u64) {
+        self.spent.lock().expect("no holder panics").push((resource, spender, count));
     }
 }
 

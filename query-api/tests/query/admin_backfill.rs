@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{Event, NeedKey};
-use query_api::Planner;
+use query_api::{ForgeBudget, LimitStanding, Planner};
 use serde_json::json;
 
 use crate::{
@@ -48,6 +48,36 @@ impl Planner for Plans {
     async fn plan(&self, login: &str) -> Result<serde_json::Value, String> {
         if login == "octo" { Ok(json!({"login": login, "requests": 12})) } else { Err("no idea".to_owned()) }
     }
+
+    fn budgets(&self) -> Vec<ForgeBudget> {
+        let spent = [("load", 3), ("repair", 1)].into();
+        let limit = LimitStanding {
+            token: 1,
+            resource: "graphql",
+            limit: 5000,
+            remaining: 4996,
+            reserved: 1000,
+            reset: "2026-11-21T10:00:00Z".to_owned(),
+            spent,
+        };
+        vec![ForgeBudget { forge: "github", tokens: 1, repair_share: 0.2, limits: vec![limit] }]
+    }
+}
+
+#[tokio::test]
+async fn the_status_tells_what_forges_still_allow() {
+    let bench = Bench::with_planner(patient(), Arc::new(Plans)).await;
+    let reply = bench.get("/v1/status").await;
+    let expected = json!({"forges": [{
+        "forge": "github", "tokens": 1, "repair_share": 0.2,
+        "limits": [{
+            "token": 1, "resource": "graphql", "limit": 5000, "remaining": 4996, "reserved": 1000,
+            "reset": "2026-11-21T10:00:00Z", "spent": {"load": 3, "repair": 1}
+        }]
+    }]});
+    assert_eq!(reply.json(), expected);
+    let silent = Bench::new(patient()).await;
+    assert_eq!(silent.get("/v1/status").await.json(), json!({"forges": []}));
 }
 
 #[tokio::test]

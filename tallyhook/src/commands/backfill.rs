@@ -31,6 +31,8 @@ struct Progress {
 struct Plan {
     repositories: Option<u64>,
     requests: Option<u64>,
+    queries: Option<u64>,
+    points: Option<u64>,
     budget_share: Option<f64>,
     seconds: Option<u64>,
     note: String,
@@ -64,6 +66,9 @@ async fn show_plan(admin: &Admin, login: &str) -> Result<(), Failure> {
     if let (Some(repositories), Some(requests)) = (plan.repositories, plan.requests) {
         println!("repositories   {repositories}");
         println!("requests       {requests}");
+        if let (Some(queries @ 1..), Some(points)) = (plan.queries, plan.points) {
+            println!("GraphQL        {queries} queries, {points} points");
+        }
         println!("budget         {:.1} % of an hour's", plan.budget_share.unwrap_or_default() * 100.0);
         println!("time           about {} s", plan.seconds.unwrap_or_default());
     }

@@ -40,6 +40,7 @@ pub(crate) const ROUTES: &[&str] = &[
     "/v1/accounts/{login}/gists",
     "/v1/accounts/{login}/repos",
     "/v1/repos/{owner}/{name}",
+    "/v1/status",
     "/version",
     "/openapi.json",
     "/docs",

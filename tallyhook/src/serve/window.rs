@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use github::client::Client;
+use github::client::{Client, Spender};
 use prometheus::Registry;
-use query_api::{Planner, QueryApi, QueryDeps, QuerySettings};
+use query_api::{ForgeBudget, LimitStanding, Planner, QueryApi, QueryDeps, QuerySettings};
 use view_store::ViewStore;
 
 use super::{latest_poll, now};
@@ -28,7 +28,11 @@ pub(super) async fn start(
         None => (Arc::clone(&rows.store), Arc::clone(&rows.far)),
     };
     let planner = github.map(|github| {
-        let planner: Arc<dyn Planner> = Arc::new(BackfillPlanner { store: Arc::clone(&store), github });
+        let planner: Arc<dyn Planner> = Arc::new(BackfillPlanner {
+            store: Arc::clone(&store),
+            github,
+            has_bitbucket_token: settings.bitbucket_token.is_some(),
+        });
         planner
     });
     let query = QueryApi::start(QueryDeps {
@@ -74,6 +78,7 @@ fn query_settings(settings: &Settings) -> QuerySettings {
 struct BackfillPlanner {
     store: Arc<dyn ViewStore>,
     github: Client,
+    has_bitbucket_token: bool,
 }
 
 #[async_trait]
@@ -82,5 +87,43 @@ impl Planner for BackfillPlanner {
         let plan =
             backfill::plan(login, &*self.store, &self.github).await.map_err(|error| error.to_string())?;
         serde_json::to_value(plan).map_err(|error| error.to_string())
+    }
+
+    fn budgets(&self) -> Vec<ForgeBudget> {
+        let has_token = self.github.has_token();
+        let tokens = self.github.standings();
+        let limits = tokens.iter().enumerate().flat_map(|(place, standings)| {
+            standings.iter().map(move |standing| {
+                let budget = standing.budget;
+                let spent = Spender::ALL.into_iter().map(|spender| {
+                    let count =
+                        standing.spent.iter().find(|(by, _)| *by == spender).map_or(0, |(_, count)| *count);
+                    (spender.as_str(), count)
+                });
+                LimitStanding {
+                    token: if has_token { place + 1 } else { 0 },
+                    resource: budget.resource,
+                    limit: budget.limit,
+                    remaining: budget.remaining,
+                    reserved: self.github.kept_of(budget.limit).min(budget.remaining),
+                    reset: budget.reset.to_string(),
+                    spent: spent.collect(),
+                }
+            })
+        });
+        let github = ForgeBudget {
+            forge: "github",
+            tokens: self.github.tokens(),
+            repair_share: f64::from(self.github.reserve().as_percent()) / 100.0,
+            limits: limits.collect(),
+        };
+        // It tells of no limits in its answers.
+        let bitbucket = ForgeBudget {
+            forge: "bitbucket",
+            tokens: usize::from(self.has_bitbucket_token),
+            repair_share: 0.0,
+            limits: Vec::new(),
+        };
+        vec![github, bitbucket]
     }
 }

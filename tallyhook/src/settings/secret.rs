@@ -1,6 +1,6 @@
 //! Secrets among the settings.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Raw, SettingsError};
 
@@ -19,6 +19,21 @@ pub(super) fn read(raw: &Raw, name: &str) -> Result<Option<SecretString>, Settin
         };
     }
     Ok(Some(value.into()))
+}
+
+/// Secrets with commas between them.
+pub(super) fn list(raw: &Raw, name: &str) -> Result<Vec<SecretString>, SettingsError> {
+    let Some(all) = read(raw, name)? else { return Ok(Vec::new()) };
+    let secrets = all.expose_secret().split(',').map(str::trim);
+    secrets
+        .map(|secret| match secret {
+            "" => Err(SettingsError(format!(
+                "{name} from {} has an empty entry between commas",
+                raw.get(name).1
+            ))),
+            secret => Ok(secret.into()),
+        })
+        .collect()
 }
 
 /// Every webhook secret with the name under which it is counted.

@@ -65,10 +65,17 @@ pub(crate) const TABLE: &[Setting] = &[
         default: "",
         default_words: Some("`GITHUB_TOKEN`, else none"),
         is_secret: true,
-        about: "Token for GitHub's API. Without one GitHub allows 60 requests an hour.",
+        about: "Token for GitHub's API. Without one GitHub allows 60 requests an hour, and no GraphQL. Several with \
+                commas between them are used in turn; webhooks and `@me` are the first one's.",
     },
     plain("github_api_url", "https://api.github.com", "GitHub's API; or a GHES, or a fake."),
     plain("github_concurrency", "8", "Requests to GitHub in flight."),
+    plain(
+        "repair_share",
+        "20%",
+        "Part of each of GitHub's hourly limits that only the repair of numbers in doubt may spend, so that loading \
+         accounts never starves it; `off`: none.",
+    ),
     plain("bitbucket_api_url", "https://api.bitbucket.org", "Bitbucket's API; or a fake."),
     secret("bitbucket_token", "Token for Bitbucket's API. Without one Bitbucket allows 60 requests an hour."),
     plain("bitbucket_concurrency", "8", "Requests to Bitbucket in flight."),

@@ -9,6 +9,7 @@ use std::{
 
 use boot::telemetry::LogFormat;
 use domain::Second;
+use github::client::Reserve;
 use ipnet::IpNet;
 use query_api::Quota;
 
@@ -99,6 +100,15 @@ pub(super) fn second_or_none(text: &str) -> Parsed<Option<Second>> {
     second.map_or_else(|| invalid("a time is 2026-11-21T10:00:00Z or 2026-11-21"), |second| Ok(Some(second)))
 }
 
+pub(super) fn share(text: &str) -> Parsed<Reserve> {
+    let text = text.trim();
+    if text == OFF {
+        return Ok(Reserve::NONE);
+    }
+    let percent = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    percent.and_then(Reserve::percent).map_or_else(|| invalid("a share is 0% to 90%, or off"), Ok)
+}
+
 pub(super) fn bytes(text: &str) -> Parsed<usize> {
     let size = text.trim().parse::<bytesize::ByteSize>().ok();
     match size.and_then(|size| usize::try_from(size.as_u64()).ok()) {
@@ -156,6 +166,16 @@ mod tests {
         assert_eq!(second_or_none("2025-11-21"), Ok(Some(Second(1_763_683_200))));
         for wrong in ["yesterday", "2025", "1763719200"] {
             assert!(second_or_none(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_are_read() {
+        for (text, percent) in [("20%", 20), ("5", 5), (" 90 % ", 90), ("off", 0), ("0%", 0)] {
+            assert_eq!(share(text).map(Reserve::as_percent), Ok(percent), "{text}");
+        }
+        for wrong in ["", "91%", "0.2", "-1%", "all"] {
+            assert!(share(wrong).is_err(), "{wrong}");
         }
     }
 

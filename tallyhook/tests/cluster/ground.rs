@@ -10,6 +10,9 @@ use super::{
 pub(crate) struct Ground(Place);
 
 impl Ground {
+    /// The checks of `/readyz`. A window looks whether there is something to show, which takes the store.
+    pub(crate) const CHECKS: [&str; 3] = ["log", "views", "projector"];
+
     /// `None` where there are no servers.
     pub(crate) async fn new(what: &str) -> Option<Ground> {
         Place::shared(what).await.map(Ground)

@@ -50,6 +50,7 @@ async fn sixty_requests_an_hour_bring_the_most_important_numbers_first() {
     let setup = Setup::of(folder.path(), &forge)
         .without("GITHUB_TOKEN")
         .with("GITHUB_CONCURRENCY", "1")
+        .with("REPAIR_SHARE", "off")
         .with("TRACK", "ada")
         .with("SHUTDOWN_TIMEOUT", "2s");
     let service = setup.serve().await;

@@ -37,7 +37,7 @@ async fn what_is_tracked_from_the_start_is_served_whole() {
     assert_eq!(ready["ready"], true);
     let checks = ready["checks"].as_array().unwrap();
     let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["log", "store", "projector"]);
+    assert_eq!(names, Ground::CHECKS);
     let metrics = service.ops_reader().get("/metrics").await.ok().text();
     for family in
         ["tallyhook_projector_lag_records", "tallyhook_github_requests_total", "tallyhook_dead_letters 0"]

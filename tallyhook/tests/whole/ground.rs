@@ -9,6 +9,9 @@ use super::support::{forge::Forge, process::Setup};
 pub(crate) struct Ground(TempDir);
 
 impl Ground {
+    /// The checks of `/readyz`.
+    pub(crate) const CHECKS: [&str; 3] = ["log", "store", "projector"];
+
     /// `None` where what it needs cannot be had.
     #[expect(clippy::unused_async, reason = "the same as on a cluster")]
     pub(crate) async fn new(_what: &str) -> Option<Ground> {

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{Answer, AskError, Asking, Client, Request, path::Path},
+    client::{Answer, AskError, Asking, Client, Request, limits::CORE, path::Path},
     wire::{Field, List, object, read_array, read_object},
 };
 
@@ -145,6 +145,7 @@ impl Client {
         self.post(Request {
             method: Method::POST,
             endpoint,
+            resource: CORE,
             url,
             etag: None,
             json,
