@@ -25,7 +25,6 @@ mod process;
 #[path = "../monitoring/program.rs"]
 mod program;
 #[path = "../monitoring/prometheus.rs"]
-#[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
 mod prometheus;
 mod refused;
 #[path = "../whole/restart.rs"]

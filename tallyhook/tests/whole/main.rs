@@ -4,6 +4,7 @@
 
 mod backup;
 mod budget;
+mod chaos;
 mod commands;
 mod demo;
 mod disks;
