@@ -3,6 +3,8 @@
 //! of `whole` that are about what is shown run here too, on `serve`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../whole/chaos.rs"]
+mod chaos;
 #[path = "../whole/commands.rs"]
 mod commands;
 #[path = "../whole/faults.rs"]
