@@ -43,12 +43,15 @@ struct Scene {
 
 impl Scene {
     async fn new(what: &str, seed: u64) -> Option<Self> {
+        Scene::of(what, FakeConfig { seed, ..FakeConfig::default() }).await
+    }
+
+    async fn of(what: &str, config: FakeConfig) -> Option<Self> {
         let ground = Ground::new(what).await?;
         // Some days back, so that it can move on as far without ever being ahead of ours.
         let now = Clock::Real.now();
         let clock = Clock::scripted(now.plus(-9 * DAY_S));
-        let config =
-            FakeConfig { seed, clock: clock.clone(), limit_authorised: 100_000_000, ..FakeConfig::default() };
+        let config = FakeConfig { clock: clock.clone(), limit_authorised: 100_000_000, ..config };
         let mut forge = Forge::empty(config).await;
         forge.owners = forge.fake.world(|world| {
             let ada = world.create_user("ada").unwrap();
@@ -180,6 +183,36 @@ async fn without_a_look_at_the_record_what_was_lost_stays_lost() {
     until_starred(&scene, &service, yard).await;
     let found = differences(&scene.forge, &service.reader()).await;
     assert!(found.iter().any(|it| it.contains("guild/hall") && it.contains("stars")), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_too_late_is_counted_once() {
+    let config = FakeConfig { seed: seed(106), delivery_timeout: seconds(1), ..FakeConfig::default() };
+    let Some(mut scene) = Scene::of("answered too late", config).await else { return };
+    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL);
+    let service = scene.serve(&setup).await;
+    until_metric(&service, r#"tallyhook_hooks{state="well"}"#, 2).await;
+
+    // The deliveries reach the machine, and nobody reads them in time.
+    service.running.signal("STOP").await;
+    let hall = scene.repository("guild", "hall");
+    for _ in 0..5 {
+        scene.clock.advance_ms(60_000);
+        scene.forge.push(hall, 2);
+    }
+    scene.forge.fake.settle().await;
+    service.running.signal("CONT").await;
+    let pushes =
+        |delivery: &&fake_github::Delivery| delivery.event == "push" && !delivery.outcome.is_success();
+    let late = scene.forge.fake.deliveries().iter().filter(pushes).count();
+    assert_eq!(late, 5);
+    until(WITHIN, "all of them are settled", async || {
+        let taken = metric(&service, r#"tallyhook_repaired_deliveries_total{result="taken"}"#).await;
+        let held = metric(&service, r#"tallyhook_repaired_deliveries_total{result="held"}"#).await;
+        if taken + held >= 5 { Ok(()) } else { Err((taken, held)) }
+    })
+    .await;
+    until_true(&scene.forge, &service.reader(), WITHIN).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
