@@ -309,6 +309,11 @@ impl Deliveries {
         self.forget(|hook| hook.id == id);
     }
 
+    /// Whether no hook is known.
+    pub(super) fn has_none(&self) -> bool {
+        self.hooks.is_empty()
+    }
+
     /// How many hooks are in each state.
     pub(super) fn states(&self) -> Vec<(HookState, usize)> {
         let count = |state| self.hooks.values().filter(|hook| hook.state == state).count();
