@@ -15,6 +15,8 @@ use crate::{
 
 /// The label of a GitHub delivery: the body is GitHub's JSON.
 pub const GITHUB_DELIVERY: &str = "github.delivery";
+/// The label of a Bitbucket delivery: the body is Bitbucket's JSON.
+pub const BITBUCKET_DELIVERY: &str = "bitbucket.delivery";
 /// The label of an [`Answer`].
 pub const ANSWER: &str = "answer";
 /// The label of a [`Command`].

@@ -130,6 +130,11 @@ impl World {
         self.workspaces.retain(|workspace| workspace.slug != slug);
     }
 
+    /// The uuid of a workspace, without braces.
+    pub fn workspace_uuid(&self, slug: &str) -> Option<&str> {
+        self.workspace(slug).map(|workspace| workspace.uuid.as_str())
+    }
+
     /// The workspace with this name or uuid in braces.
     pub(crate) fn workspace(&self, name: &str) -> Option<&Workspace> {
         self.workspaces.iter().find(|workspace| is_called(name, &workspace.slug, &workspace.uuid))

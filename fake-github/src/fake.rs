@@ -78,6 +78,7 @@ impl FakeGithub {
         let listener = TcpListener::bind(config.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let urls = Urls { api: url.clone(), ..Urls::default() };
+        let clock = config.clock.clone();
         let mut world = World::new(config.seed, config.clock, urls);
         if config.accounts > 0 {
             world.populate(config.accounts).map_err(io::Error::other)?;
@@ -87,6 +88,7 @@ impl FakeGithub {
         let faults = Faults::new(config.seed);
         let dispatcher = Dispatcher::new(
             faults.clone(),
+            clock,
             Handle::current(),
             stop.clone(),
             config.deliveries_concurrent,

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{headers::DeliveryHeaders, nesting, routing};
+pub use crate::nesting::is_too_deep;
+use crate::{headers::DeliveryHeaders, routing};
 use domain::StreamKey;
 
 /// Why a text is no delivery.
@@ -30,7 +31,7 @@ pub struct Placed {
 /// When the body is no delivery.
 pub fn place(delivery: &DeliveryHeaders, json: &[u8], raw: &[u8]) -> Result<Placed, Unreadable> {
     let streams = routing::route(delivery.event.as_str(), json).map_err(|_| Unreadable::NotJson)?;
-    if nesting::is_too_deep(json) {
+    if is_too_deep(json) {
         return Err(Unreadable::TooDeep);
     }
     let identity = identity(delivery.delivery.as_str(), delivery.hook_id.as_deref(), raw);

@@ -5,7 +5,7 @@
 const DEPTH_MAX: usize = 128;
 
 /// Whether this text, known to be JSON, nests deeper than anything sensible.
-pub(crate) fn is_too_deep(json: &[u8]) -> bool {
+pub fn is_too_deep(json: &[u8]) -> bool {
     // `[` and `{` differ in one bit. With few of them no closer look is needed, and counting is fast.
     json.iter().filter(|&&byte| byte | 0x20 == b'{').count() > DEPTH_MAX && depth(json) > DEPTH_MAX
 }

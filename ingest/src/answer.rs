@@ -20,7 +20,7 @@ const POST: HeaderValue = HeaderValue::from_static("POST");
 
 /// One text for every way in which a signature can be wrong: a stranger learns nothing from it.
 const UNSIGNED: &str = "The signature is missing or does not fit. Give the hook a secret that Tallyhook knows \
-    (TALLYHOOK_WEBHOOK_SECRET), so that X-Hub-Signature-256 is sent, then redeliver.";
+    (TALLYHOOK_WEBHOOK_SECRET), so that X-Hub-Signature-256 (Bitbucket: X-Hub-Signature) is sent, then redeliver.";
 
 /// What became of a delivery that was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Refusal {
                 format!("{}. Set the hook's content type to application/json.", sentence(error))
             }
             Refusal::Headers(error) => {
-                format!("{}. This address takes webhook deliveries as GitHub sends them.", sentence(error))
+                format!("{}. This address takes webhook deliveries as the forge sends them.", sentence(error))
             }
             Refusal::Method => "This address takes webhook deliveries, sent by POST.".to_owned(),
             Refusal::Unsigned | Refusal::WronglySigned => UNSIGNED.to_owned(),

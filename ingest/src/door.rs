@@ -48,11 +48,11 @@ const WARNINGS_PER_MINUTE: u32 = 10;
 
 /// What all deliveries share.
 pub(crate) struct Door {
-    secrets: SharedSecrets,
-    in_flight: Arc<InFlight>,
-    appender: Appender,
-    body_timeout: Duration,
-    metrics: IngestMetrics,
+    pub(crate) secrets: SharedSecrets,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) appender: Appender,
+    pub(crate) body_timeout: Duration,
+    pub(crate) metrics: IngestMetrics,
     reading_aside: Semaphore,
     unsigned_warnings: Throttle,
     busy_warnings: Throttle,
@@ -61,9 +61,9 @@ pub(crate) struct Door {
 
 /// When a delivery's headers had been read, on both clocks.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
-    at: Instant,
-    received_at: Millis,
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) received_at: Millis,
 }
 
 /// A delivery of GitHub's.
@@ -220,7 +220,7 @@ impl Door {
     }
 
     /// Counts what was not taken in, and says so where a person should look into it.
-    fn report(&self, refusal: &Refusal, head: &Parts) {
+    pub(crate) fn report(&self, refusal: &Refusal, head: &Parts) {
         let event = EventName::of(&head.headers).ok();
         let event = event.as_ref().map(EventName::as_str);
         let delivery = DeliveryId::of(&head.headers).ok();
@@ -259,7 +259,7 @@ impl Door {
 }
 
 /// What the body's framing says about its length; nothing if it comes in chunks.
-fn declared_length(body: &Body) -> Option<usize> {
+pub(crate) fn declared_length(body: &Body) -> Option<usize> {
     body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX))
 }
 

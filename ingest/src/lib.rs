@@ -1,4 +1,4 @@
-//! The door: where GitHub's signed deliveries come in.
+//! The door: where signed deliveries come in, GitHub's and Bitbucket's.
 //!
 //! On a delivery's journey this is the first room. [`door`] reads its head, lets its body in as far as there
 //! is room for it, checks the signature while the bytes arrive, asks `github` which accounts it concerns,
@@ -10,6 +10,7 @@
 
 mod answer;
 mod append;
+mod bitbucket;
 mod door;
 mod in_flight;
 mod metrics;
@@ -28,10 +29,13 @@ use self::{append::Appender, door::Door, in_flight::InFlight};
 pub use self::{metrics::IngestMetrics, secrets::SharedSecrets};
 
 /// Where deliveries are accepted, as written in the router: for labels of metrics.
-pub const ROUTES: [&str; 2] = ["/webhooks/github", "/api/github/webhooks"];
+pub const ROUTES: [&str; 3] = ["/webhooks/github", "/api/github/webhooks", BITBUCKET];
+
+/// Where those of Bitbucket are.
+const BITBUCKET: &str = "/webhooks/bitbucket";
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(door::deliver))]
+#[openapi(paths(door::deliver, bitbucket::deliver))]
 struct Document;
 
 /// The door's part of the OpenAPI document.
@@ -103,8 +107,8 @@ impl Ingest {
     /// [`ROUTES`], for POST; other methods are answered 405.
     pub fn router(&self) -> Router {
         ROUTES.into_iter().fold(Router::new(), |router, path| {
-            let door = post(door::deliver).fallback(door::other_method).with_state(Arc::clone(&self.door));
-            router.route(path, door)
+            let door = if path == BITBUCKET { post(bitbucket::deliver) } else { post(door::deliver) };
+            router.route(path, door.fallback(door::other_method).with_state(Arc::clone(&self.door)))
         })
     }
 

@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bitbucket::delivery;
 use domain::{
     Event, Stamp, Told, Version,
-    record::{ANSWER, Answer, COMMAND, Command, CursorNote, GITHUB_DELIVERY},
+    record::{ANSWER, Answer, BITBUCKET_DELIVERY, COMMAND, Command, CursorNote, GITHUB_DELIVERY},
 };
 use event_log::Record;
 use github::{headers, translate};
@@ -36,6 +37,13 @@ pub(crate) fn read(record: &Record, version: Version) -> Result<Said<'_>, Unfold
                 translate::translate(&delivery).map_err(|error| Unfoldable(error.to_string()))?;
             let result = translated.kind.as_str();
             Ok((Told::Delivery, translated.events, Vec::new(), result))
+        }
+        BITBUCKET_DELIVERY => {
+            let event = record.header(delivery::EVENT).unwrap_or_default();
+            let events =
+                if record.stream.account().is_some() { delivery::translate(event) } else { Vec::new() };
+            let result = if events.is_empty() { "ignored" } else { "projected" };
+            Ok((Told::Delivery, events, Vec::new(), result))
         }
         ANSWER => {
             let answer = Answer::decode(&record.body).map_err(|error| unreadable(&error))?;

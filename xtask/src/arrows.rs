@@ -49,12 +49,12 @@ const ROOMS: &[Room] = &[
     Room { name: "boot", rooms: &[], never: &[("reqwest", NO_FORGE), ("redb", "boot knows no port")] },
     Room {
         name: "ingest",
-        rooms: &["github", "event-log", "domain", "boot"],
+        rooms: &["github", "bitbucket", "event-log", "domain", "boot"],
         never: &[("reqwest", NO_FORGE)],
     },
     Room {
         name: "projector",
-        rooms: &["domain", "github", "event-log", "view-store", "boot"],
+        rooms: &["domain", "github", "bitbucket", "event-log", "view-store", "boot"],
         never: &[("axum", NO_HTTP), ("reqwest", NO_FORGE)],
     },
     Room {

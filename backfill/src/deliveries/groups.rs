@@ -45,7 +45,7 @@ pub(super) fn open(
         .filter(|(guid, (_, is_delivered))| (takes_all || !is_delivered) && !is_settled(guid))
         .map(|(_, (open, _))| open)
         .collect();
-    open.sort_by(|one, other| (one.first_at, one.newest.id).cmp(&(other.first_at, other.newest.id)));
+    open.sort_by_key(|open| (open.first_at, open.newest.id));
     open
 }
 

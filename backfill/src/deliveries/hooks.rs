@@ -1,7 +1,7 @@
 //! Finding the hooks that send to us: of what the token administers, of accounts that are kept.
 
 use github::client::{Administered, Answer, Asking};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     ask::{Asker, JobError, now},
@@ -26,14 +26,21 @@ impl Asker {
     }
 
     async fn search_hooks(&self) -> Result<(), JobError> {
-        let Some(administered) = self.administered().await? else { return Ok(()) };
-        let spots = self.deliveries().places(administered, now());
+        let spots = match self.administered().await? {
+            Some(administered) => self.deliveries().places(administered, now()),
+            None => Vec::new(),
+        };
         for spot in spots {
             let asking = Asking { etag: spot.etag.as_deref(), now: now().to_second() };
             let answer = self.github.hooks(spot.on.owner(), &asking).await?;
             self.deliveries().listed(&spot, answer, now());
         }
         self.tell_hooks();
+        if self.deliveries().takes_all && self.deliveries().has_none() {
+            warn!(
+                "nothing can be pulled: of the accounts that are kept the token administers no webhook that sends to us"
+            );
+        }
         Ok(())
     }
 
@@ -49,7 +56,10 @@ impl Asker {
                     all.extend(fresh.body);
                 }
                 Answer::Refused { status, .. } => {
-                    info!(status, "the token may not tell what it administers: no webhooks are looked after");
+                    debug!(
+                        status,
+                        "the token may not tell what it administers: no webhooks are looked after"
+                    );
                     return Ok(None);
                 }
                 Answer::NotModified { .. } | Answer::Empty { .. } => return Ok(None),

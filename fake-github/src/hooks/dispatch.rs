@@ -23,6 +23,7 @@ use super::{
     signature,
 };
 use crate::{
+    clock::Clock,
     faults::{DeliveryFault, Faults},
     model::{ContentType, Emitted, HookId, HookTarget, Second, hook::Hook},
 };
@@ -48,6 +49,7 @@ struct Inner {
     log: Mutex<Log>,
     held: Mutex<Vec<Held>>,
     faults: Faults,
+    clock: Clock,
 }
 
 /// A delivery that waits for so many later ones.
@@ -83,6 +85,7 @@ impl Job {
 impl Dispatcher {
     pub(crate) fn new(
         faults: Faults,
+        clock: Clock,
         runtime: Handle,
         stop: CancellationToken,
         concurrent_max: usize,
@@ -101,6 +104,7 @@ impl Dispatcher {
             log: Mutex::default(),
             held: Mutex::default(),
             faults,
+            clock,
         }))
     }
 
@@ -120,6 +124,7 @@ impl Dispatcher {
                 redelivery: false,
                 payload: if is_app { event.body_for_app() } else { event.body.clone() },
                 is_listed: true,
+                ended: None,
                 repository: event.repository,
                 to: hook.clone(),
             });
@@ -135,6 +140,7 @@ impl Dispatcher {
                 redelivery: true,
                 outcome: Outcome::Pending,
                 concluded: None,
+                ended: None,
                 ..delivery.clone()
             };
             self.0.clone().start(self.note(delivery));
@@ -149,6 +155,7 @@ impl Dispatcher {
             redelivery: true,
             outcome: Outcome::Pending,
             concluded: None,
+            ended: None,
             ..delivery
         });
     }
@@ -249,7 +256,8 @@ impl Inner {
 
     fn conclude(&self, id: Option<u64>, outcome: Outcome) {
         if let Some(id) = id {
-            self.log().conclude(id, outcome);
+            let now = self.clock.now();
+            self.log().conclude(id, outcome, now);
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Delivery {
     pub payload: Bytes,
     /// Whether GitHub knows of it at all: what it never tried to send is on no list.
     pub(crate) is_listed: bool,
+    /// When it ended, by the forge's clock, and the how manyth it was: lists are in this order.
+    pub(crate) ended: Option<(Second, u64)>,
     pub(crate) repository: Option<RepoId>,
     pub(crate) to: Arc<Hook>,
 }
@@ -69,14 +71,19 @@ pub(crate) struct Wanted {
     pub(crate) hook: HookId,
     /// Only those that came to something, or only those that did not.
     pub(crate) success: Option<bool>,
-    /// Only those with a smaller id.
+    /// Only those that ended before the one of this number.
     pub(crate) before: Option<u64>,
     pub(crate) count_max: usize,
 }
 
 impl Delivery {
+    /// Its place among those that have ended.
+    pub(crate) fn number(&self) -> u64 {
+        self.ended.map_or(u64::MAX, |(_, number)| number)
+    }
+
     fn is_shown(&self, now: Second) -> bool {
-        self.is_listed && self.outcome != Outcome::Pending && self.at > now.plus(-SHOWN_SECONDS)
+        self.is_listed && self.ended.is_some_and(|(at, _)| at > now.plus(-SHOWN_SECONDS))
     }
 }
 
@@ -84,6 +91,7 @@ impl Delivery {
 pub(super) struct Log {
     list: VecDeque<Delivery>,
     first_id: u64,
+    ended: u64,
 }
 
 impl Log {
@@ -99,11 +107,13 @@ impl Log {
         id
     }
 
-    pub(super) fn conclude(&mut self, id: u64, outcome: Outcome) {
+    pub(super) fn conclude(&mut self, id: u64, outcome: Outcome, now: Second) {
+        self.ended += 1;
         let index = id.checked_sub(self.first_id).and_then(|index| usize::try_from(index).ok());
         if let Some(delivery) = index.and_then(|index| self.list.get_mut(index)) {
             delivery.outcome = outcome;
             delivery.concluded = Some(Instant::now());
+            delivery.ended = Some((now, self.ended));
         }
     }
 
@@ -118,11 +128,13 @@ impl Log {
     pub(super) fn page(&self, wanted: Wanted, now: Second) -> Vec<Delivery> {
         let is_wanted = |delivery: &&Delivery| {
             delivery.hook == wanted.hook
-                && wanted.before.is_none_or(|before| delivery.id < before)
+                && wanted.before.is_none_or(|before| delivery.number() < before)
                 && wanted.success.is_none_or(|success| delivery.outcome.is_success() == success)
         };
-        let shown = self.list.iter().rev().filter(|delivery| delivery.is_shown(now));
-        shown.filter(is_wanted).take(wanted.count_max).cloned().collect()
+        let shown = self.list.iter().filter(|delivery| delivery.is_shown(now));
+        let mut wanted_ones: Vec<&Delivery> = shown.filter(is_wanted).collect();
+        wanted_ones.sort_unstable_by_key(|delivery| std::cmp::Reverse(delivery.number()));
+        wanted_ones.into_iter().take(wanted.count_max).cloned().collect()
     }
 
     /// A delivery of a hook, if GitHub still shows it.

@@ -10,7 +10,7 @@ pub(crate) fn listed_delivery(o: &mut Object<'_>, delivery: &Delivery) {
     let (code, status) = came_to(delivery.outcome);
     o.number("id", delivery.id);
     o.text("guid", &delivery.guid);
-    o.text("delivered_at", delivery.at);
+    o.text("delivered_at", delivery.ended.map_or(delivery.at, |(at, _)| at));
     o.flag("redelivery", delivery.redelivery);
     o.json("duration", "0.02");
     o.text("status", status);

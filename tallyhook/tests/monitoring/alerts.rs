@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use fake_github::{Clock, FakeConfig, RepoId};
+use fake_github::{Clock, FakeConfig, HookTarget, NewHook, RepoId};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -15,6 +15,7 @@ use super::{
     program::is_there,
     prometheus::{Prometheus, hasty},
     support::{
+        SECRET,
         forge::{Forge, TOKEN},
         process::{Service, Setup},
         reader::http_client,
@@ -45,7 +46,10 @@ struct Place {
 impl Place {
     async fn of(folder: &TempDir, forge: Forge, clock: Clock) -> (Self, Service) {
         let repo = forge.open_repository(0).id;
-        let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "off");
+        let setup = Setup::of(folder.path(), &forge)
+            .with("TRACK", &forge.track())
+            .with("RECONCILE", "off")
+            .with("DELIVERIES_POLL", "2s");
         let service = setup.serve().await;
         until_true(&forge, &service.reader(), WITHIN).await;
         let setup = setup.with("OPS_LISTEN", &service.ops.to_string());
@@ -68,6 +72,7 @@ async fn alerts_fire_by_real_faults_and_end_with_them() {
 
     nobody_sends(&place, &service).await;
     strangers_knock(&place, &service).await;
+    a_webhook_is_switched_off(&place, &service).await;
     the_door_is_full(&place, &service).await;
     a_record_cannot_be_folded(&place, &service).await;
     an_hours_requests_are_spent(&place, &service).await;
@@ -99,6 +104,19 @@ async fn strangers_knock(place: &Place, service: &Service) {
     })
     .await;
     place.prometheus.ends("TallyhookSignatureFailures").await;
+}
+
+async fn a_webhook_is_switched_off(place: &Place, service: &Service) {
+    let hook = NewHook::new(HookTarget::Repository(place.repo), service.hook_url(), SECRET);
+    let hook = place.forge.fake.world(|world| {
+        let hook = world.create_hook(hook).unwrap();
+        world.set_hook_active(hook, false).unwrap();
+        hook
+    });
+    place.prometheus.fires("TallyhookHookUnwell").await;
+    place.forge.fake.world(|world| world.set_hook_active(hook, true)).unwrap();
+    place.prometheus.ends("TallyhookHookUnwell").await;
+    place.forge.fake.world(|world| world.delete_hook(hook)).unwrap();
 }
 
 async fn the_door_is_full(place: &Place, service: &Service) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod backup;
+mod bitbucket_hooks;
 mod budget;
 mod chaos;
 mod commands;

@@ -3,11 +3,12 @@
 //! is the only way in. The forge's clock is a script here, so that hours and days pass between two requests. Each
 //! test heals by one ring alone, and shows that without it nothing else would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fake_github::{
-    AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, NewHook, NewRepository, Outcome, RepoId, Weights,
-    faults::{DeliveryFault, DeliveryRates, RequestFault},
+    AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, Lag, NewHook, NewRepository, Outcome, RepoId,
+    Weights,
+    faults::{DeliveryFault, DeliveryRates, RequestFault, RequestRates},
 };
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     support::{
         SECRET,
         forge::{Forge, TOKEN, told},
+        lies::{Changes, Samples},
         process::{Service, Setup},
         seconds, seed,
         truth::{differences, until_true},
@@ -26,6 +28,9 @@ const WITHIN: Duration = seconds(90);
 
 /// How often it is looked through what was sent.
 const POLL: &str = "500ms";
+
+/// A bad day lasts as long.
+const BAD_DAY: Duration = seconds(15);
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9/webhooks/github";
@@ -43,12 +48,13 @@ struct Scene {
 
 impl Scene {
     async fn new(what: &str, seed: u64) -> Option<Self> {
+        Scene::of(what, FakeConfig { seed, clock: scripted(), ..FakeConfig::default() }).await
+    }
+
+    async fn of(what: &str, config: FakeConfig) -> Option<Self> {
         let ground = Ground::new(what).await?;
-        // Some days back, so that it can move on as far without ever being ahead of ours.
-        let now = Clock::Real.now();
-        let clock = Clock::scripted(now.plus(-9 * DAY_S));
-        let config =
-            FakeConfig { seed, clock: clock.clone(), limit_authorised: 100_000_000, ..FakeConfig::default() };
+        let clock = config.clock.clone();
+        let config = FakeConfig { limit_authorised: 100_000_000, ..config };
         let mut forge = Forge::empty(config).await;
         forge.owners = forge.fake.world(|world| {
             let ada = world.create_user("ada").unwrap();
@@ -123,6 +129,11 @@ impl Scene {
     }
 }
 
+/// Some days back, so that it can move on as far without ever being ahead of ours.
+fn scripted() -> Clock {
+    Clock::scripted(Clock::Real.now().plus(-9 * DAY_S))
+}
+
 /// The value of a metric.
 async fn metric(service: &Service, name: &str) -> u64 {
     let text = service.ops_reader().get("/metrics").await.ok().text();
@@ -180,6 +191,99 @@ async fn without_a_look_at_the_record_what_was_lost_stays_lost() {
     until_starred(&scene, &service, yard).await;
     let found = differences(&scene.forge, &service.reader()).await;
     assert!(found.iter().any(|it| it.contains("guild/hall") && it.contains("stars")), "{found:?}");
+}
+
+/// Lost, late, doubled and reordered deliveries, failing and outdated answers, and no sweep: while it lasts nothing
+/// that calls itself complete is wrong, and after it the record heals what was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_day_shows_no_lies_while_the_record_heals_it() {
+    let config = FakeConfig { seed: seed(107), ..FakeConfig::default() };
+    let Some(mut scene) = Scene::of("a bad day and its record", config).await else { return };
+    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL);
+    let service = scene.serve(&setup).await;
+    until_metric(&service, r#"tallyhook_hooks{state="well"}"#, 2).await;
+    let (forge, reader) = (&scene.forge, service.reader());
+
+    let faults = forge.fake.faults();
+    faults.delivery_rates(DeliveryRates {
+        drop: 0.15,
+        double: 0.1,
+        hold_back: 0.1,
+        delay: 0.2,
+        delay_max: seconds(3),
+    });
+    faults.request_rates(RequestRates {
+        server_error: 0.04,
+        reset: 0.03,
+        truncate: 0.03,
+        ..RequestRates::default()
+    });
+    // As far behind as the pause before a question allows for.
+    faults.lag(Some(Lag::Seconds(1)));
+    let changes = Changes::default();
+    let until = Instant::now() + BAD_DAY;
+    let living = async {
+        let mut life = forge.life(seed(108), told().with(Kind::Privatize, 0));
+        for step in 0.. {
+            // Moments of rest, in which much becomes complete again.
+            if step % 50 < 35 {
+                changes.step(forge, &mut life);
+            }
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            if Instant::now() > until {
+                break;
+            }
+        }
+    };
+    let looking = async {
+        let mut samples = Samples::default();
+        while Instant::now() < until {
+            changes.look(forge, &reader, &mut samples).await;
+        }
+        samples
+    };
+    let (samples, ()) = tokio::join!(looking, living);
+    faults.stop();
+    forge.fake.settle().await;
+    let lost = scene.in_vain();
+    println!("{samples:?}, {lost} deliveries lost");
+    assert!(lost > 10 && samples.right > 20, "{lost} {samples:?}");
+    until_true(forge, &reader, WITHIN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_too_late_is_counted_once() {
+    let config = FakeConfig {
+        seed: seed(106),
+        clock: scripted(),
+        delivery_timeout: seconds(1),
+        ..FakeConfig::default()
+    };
+    let Some(mut scene) = Scene::of("answered too late", config).await else { return };
+    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL);
+    let service = scene.serve(&setup).await;
+    until_metric(&service, r#"tallyhook_hooks{state="well"}"#, 2).await;
+
+    // The deliveries reach the machine, and nobody reads them in time.
+    service.running.signal("STOP").await;
+    let hall = scene.repository("guild", "hall");
+    for _ in 0..5 {
+        scene.clock.advance_ms(60_000);
+        scene.forge.push(hall, 2);
+    }
+    scene.forge.fake.settle().await;
+    service.running.signal("CONT").await;
+    let pushes =
+        |delivery: &&fake_github::Delivery| delivery.event == "push" && !delivery.outcome.is_success();
+    let late = scene.forge.fake.deliveries().iter().filter(pushes).count();
+    assert_eq!(late, 5);
+    until(WITHIN, "all of them are settled", async || {
+        let taken = metric(&service, r#"tallyhook_repaired_deliveries_total{result="taken"}"#).await;
+        let held = metric(&service, r#"tallyhook_repaired_deliveries_total{result="held"}"#).await;
+        if taken + held >= 5 { Ok(()) } else { Err((taken, held)) }
+    })
+    .await;
+    until_true(&scene.forge, &service.reader(), WITHIN).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

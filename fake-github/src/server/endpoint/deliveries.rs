@@ -46,7 +46,10 @@ fn list(context: Context<'_>, hook: HookId, hooks: &str) -> Reply {
     found.truncate(size);
     let link = found.last().filter(|_| has_more).map(|last| {
         let status = query.get("status").map(|status| format!("&status={status}")).unwrap_or_default();
-        format!("<{hooks}/{hook}/deliveries?per_page={size}&cursor=v1_{}{status}>; rel=\"next\"", last.id)
+        format!(
+            "<{hooks}/{hook}/deliveries?per_page={size}&cursor=v1_{}{status}>; rel=\"next\"",
+            last.number()
+        )
     });
     let body = wire::list(&found, |items, delivery| {
         items.object(|o| wire::listed_delivery(o, delivery));
