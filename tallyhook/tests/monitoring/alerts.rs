@@ -49,7 +49,9 @@ impl Place {
         let setup = Setup::of(folder.path(), &forge)
             .with("TRACK", &forge.track())
             .with("RECONCILE", "off")
-            .with("DELIVERIES_POLL", "2s");
+            .with("DELIVERIES_POLL", "2s")
+            // What is left of an hour may be spent on a backfill.
+            .with("REPAIR_SHARE", "off");
         let service = setup.serve().await;
         until_true(&forge, &service.reader(), WITHIN).await;
         let setup = setup.with("OPS_LISTEN", &service.ops.to_string());
