@@ -45,7 +45,11 @@ struct Place {
 impl Place {
     async fn of(folder: &TempDir, forge: Forge, clock: Clock) -> (Self, Service) {
         let repo = forge.open_repository(0).id;
-        let setup = Setup::of(folder.path(), &forge).with("TRACK", &forge.track()).with("RECONCILE", "off");
+        let setup = Setup::of(folder.path(), &forge)
+            .with("TRACK", &forge.track())
+            .with("RECONCILE", "off")
+            // What is left of an hour may be spent on a backfill.
+            .with("REPAIR_SHARE", "off");
         let service = setup.serve().await;
         until_true(&forge, &service.reader(), WITHIN).await;
         let setup = setup.with("OPS_LISTEN", &service.ops.to_string());
