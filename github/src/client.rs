@@ -67,8 +67,7 @@ struct Shared {
     reserve: Reserve,
     in_flight: Semaphore,
     gate: Arc<Mutex<Gate>>,
-    /// Until when GraphQL is not tried, because it was not to be had.
-    graphql_closed: Mutex<Option<Instant>>,
+    graphql: Mutex<graphql::Graphql>,
     observer: Arc<dyn Observer>,
     timing: Timing,
 }
@@ -105,7 +104,7 @@ impl Client {
                 reserve: settings.reserve,
                 in_flight: Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS)),
                 gate: Arc::new(Mutex::new(gate)),
-                graphql_closed: Mutex::new(None),
+                graphql: Mutex::default(),
                 observer: settings.observer,
                 timing: settings.timing,
             }),

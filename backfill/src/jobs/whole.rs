@@ -53,6 +53,8 @@ struct Page {
     since: Version,
     begun: Millis,
     told: usize,
+    /// Whether everything on the pages so far could be read.
+    is_whole: bool,
 }
 
 impl Asker {
@@ -70,7 +72,6 @@ impl Asker {
         let mut at = self.begin_whole(stream).await?;
         let mut size = WHOLE_PAGE_MAX;
         let mut pages = Pages::default();
-        let mut is_whole = true;
         loop {
             let moment = self.moment();
             let asked =
@@ -88,7 +89,7 @@ impl Asker {
                 }
                 Err(error) => return Err(error.into()),
             };
-            is_whole &= page.is_whole;
+            at.is_whole &= page.is_whole;
             let ids = page.repositories.iter().map(|repo| repo.reading.id);
             if !pages.goes_on(ids, page.next.is_some()) {
                 return self.end_whole(stream, &moment).await;
@@ -106,7 +107,7 @@ impl Asker {
                 end = end.cursor(check::CURSOR.to_owned(), check::progress(at.told, total));
             }
             if is_last {
-                if is_whole {
+                if at.is_whole {
                     end.events.push(Event::RepositoriesListed { since: at.since });
                     end = end.cursor(repositories::CURSOR.to_owned(), String::new());
                 }
@@ -120,7 +121,7 @@ impl Asker {
             if is_last {
                 self.folded.wait(position).await;
                 // What could not be read is found in REST.
-                return Ok(if is_whole { Listed::Whole(at.begun) } else { Listed::ByRest });
+                return Ok(if at.is_whole { Listed::Whole(at.begun) } else { Listed::ByRest });
             }
         }
     }
@@ -129,7 +130,13 @@ impl Asker {
         let resumed: Option<Page> = self.rows().cursor(stream, CURSOR).await?;
         Ok(resumed.unwrap_or_else(|| {
             let moment = self.moment();
-            Page { after: None, since: moment.version(stream, &*self.log), begun: moment.ms, told: 0 }
+            Page {
+                after: None,
+                since: moment.version(stream, &*self.log),
+                begun: moment.ms,
+                told: 0,
+                is_whole: true,
+            }
         }))
     }
 

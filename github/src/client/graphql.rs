@@ -20,8 +20,22 @@ use super::{AskError, Client, Request, WaitWhy, date, gate::Pass, limits::GRAPHQ
 /// Where it was not to be had it is tried again after this: a server may be upgraded.
 const CLOSED: Duration = Duration::from_secs(60 * 60);
 
+/// So often in a row it may fail as a server fails …
+const FAILURES_MAX: u32 = 3;
+
+/// … before it is left alone for so long: REST may do better, and if not, the forge is down.
+const FAILED: Duration = Duration::from_secs(60);
+
 /// A limit that is told without a time is taken to last so long.
 const LIMITED: Duration = Duration::from_secs(60);
+
+/// What is known of whether GraphQL is to be had.
+#[derive(Debug, Default)]
+pub(crate) struct Graphql {
+    /// In a row.
+    failures: u32,
+    closed_until: Option<Instant>,
+}
 
 /// What came of a query.
 pub(crate) enum Queried<T> {
@@ -57,8 +71,8 @@ struct Failed {
 impl Client {
     /// Whether it is worth while to ask in GraphQL: it needs a token, and must not have been refused of late.
     pub fn offers_graphql(&self) -> bool {
-        let closed = self.shared.graphql_closed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.has_token() && closed.is_none_or(|until| until <= Instant::now())
+        let graphql = self.shared.graphql.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_token() && graphql.closed_until.is_none_or(|until| until <= Instant::now())
     }
 
     /// Sends a query.
@@ -82,12 +96,27 @@ impl Client {
             accept: None,
             now,
         };
-        let response = self.exchange(&request).await?;
+        let response = match self.exchange(&request).await {
+            Ok(response) => response,
+            Err(AskError::Retry(_)) if self.has_failed_often() => return Ok(Queried::NotOffered),
+            Err(error) => return Err(error),
+        };
         match response.status.as_u16() {
             502 | 504 => Ok(Queried::TooHeavy),
             200 => self.read(&request, &response),
             _ => Ok(self.close()),
         }
+    }
+
+    /// Notes a failure of a server, and whether it was one too many.
+    fn has_failed_often(&self) -> bool {
+        let mut graphql = self.shared.graphql.lock().unwrap_or_else(PoisonError::into_inner);
+        graphql.failures += 1;
+        let is_too_often = graphql.failures >= FAILURES_MAX;
+        if is_too_often {
+            *graphql = Graphql { failures: 0, closed_until: Some(Instant::now() + FAILED) };
+        }
+        is_too_often
     }
 
     fn read<T: DeserializeOwned>(
@@ -98,6 +127,7 @@ impl Client {
         let Ok(reply) = serde_json::from_slice::<Reply<T>>(&response.body) else { return Ok(self.close()) };
         let Reply { data, errors } = reply;
         if let Some(data) = data {
+            self.shared.graphql.lock().unwrap_or_else(PoisonError::into_inner).failures = 0;
             let date = date::of(&response.headers, request.now);
             return Ok(Queried::Data { data, is_whole: errors.is_empty(), date });
         }
@@ -113,8 +143,9 @@ impl Client {
 
     /// Notes that there is no GraphQL to be had.
     fn close<T>(&self) -> Queried<T> {
-        let until = Instant::now() + CLOSED;
-        *self.shared.graphql_closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let closed_until = Some(Instant::now() + CLOSED);
+        *self.shared.graphql.lock().unwrap_or_else(PoisonError::into_inner) =
+            Graphql { failures: 0, closed_until };
         Queried::NotOffered
     }
 }

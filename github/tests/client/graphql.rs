@@ -191,6 +191,22 @@ async fn where_it_is_not_to_be_had_it_is_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_fails_again_and_again_is_left_alone_for_a_while() {
+    let github = Github::start().await;
+    github.on_graphql(ResponseTemplate::new(500), 9).await;
+    for _ in 0..2 {
+        assert!(matches!(github.page().await, Err(AskError::Retry(_))));
+        // REST goes on, so that the gate stays open.
+        github.client.profile(github::client::AccountPath::Id(1), &anew()).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(github.page().await, Ok(Whole::NotOffered));
+    }
+    let queries = github.server.received_requests().await.unwrap();
+    assert_eq!(queries.iter().filter(|query| query.method == "POST").count(), 3);
+}
+
+#[tokio::test]
 async fn a_limit_that_the_body_tells_is_waited_out_while_rest_goes_on() {
     let github = Github::start().await;
     let limited = json!({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]});
