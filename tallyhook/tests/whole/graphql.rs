@@ -52,6 +52,7 @@ async fn forge_of(config: FakeConfig, count: usize) -> Forge {
 
 /// Pull requests one after the other, the last of which stays open.
 fn pulls(world: &mut fake_github::World, repo: RepoId, by: fake_github::AccountId, count: usize) {
+    world.create_branch(repo, "topic", "main", by).unwrap();
     world.push(repo, "topic", NewCommits { back: 0, count: 1 }, by).unwrap();
     for number in 1..=count {
         let pull = world.open_pull(repo, (repo, "topic"), "main", "more", by).unwrap();
