@@ -41,6 +41,9 @@ use crate::{
 /// A mistake that only an operator can mend is tried again after this: a profile of which nothing is known at
 /// least every 30 s (contract, S1).
 const FINAL_PAUSE: Duration = Duration::from_secs(25);
+/// What was refused with one token may be asked with another, or something else may: what is still shut says so at
+/// once, and nothing is sent for it.
+const SEVERAL_PAUSE: Duration = Duration::from_secs(5);
 /// A store that does not answer at the start is asked again after this.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -275,6 +278,8 @@ impl Loop {
     }
 
     fn close(&mut self, after: Duration) {
+        let several = self.asker.github.tokens() > 1 && self.forge == Forge::GitHub;
+        let after = if several { after.min(SEVERAL_PAUSE) } else { after };
         self.lanes.close(Instant::now() + after);
     }
 

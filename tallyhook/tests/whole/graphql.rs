@@ -11,6 +11,7 @@ use super::support::{
     process::{Service, Setup},
     seconds,
     truth::until_true,
+    until,
 };
 
 const WITHIN: Duration = seconds(120);
@@ -52,6 +53,7 @@ async fn forge_of(config: FakeConfig, count: usize) -> Forge {
 
 /// Pull requests one after the other, the last of which stays open.
 fn pulls(world: &mut fake_github::World, repo: RepoId, by: fake_github::AccountId, count: usize) {
+    world.create_branch(repo, "topic", "main", by).unwrap();
     world.push(repo, "topic", NewCommits { back: 0, count: 1 }, by).unwrap();
     for number in 1..=count {
         let pull = world.open_pull(repo, (repo, "topic"), "main", "more", by).unwrap();
@@ -164,6 +166,27 @@ async fn what_graphql_told_and_what_rest_told_is_shown_in_the_same_bytes() {
         assert_eq!(one.header("etag"), other.header("etag"), "{path}");
         assert_eq!(one.header("tallyhook-as-of"), other.header("tallyhook-as-of"), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_interrupted_goes_on_where_it_was() {
+    let folder = TempDir::new().unwrap();
+    let forge = forge_of(FakeConfig { seed: 212, ..FakeConfig::default() }, 300).await;
+    forge.fake.faults().on_requests("/graphql", RequestFault::Slow(Duration::from_millis(400)), None);
+    let queries = || forge.fake.requests().iter().filter(|request| request.points > 0).count();
+    for interruption in 1..=2 {
+        let (_, service) = serve(&folder, &forge).await;
+        until(WITHIN, "some pages", async || {
+            let queries = queries();
+            if queries >= 3 * interruption { Ok(()) } else { Err(queries) }
+        })
+        .await;
+        service.kill().await;
+    }
+    let (_, service) = serve(&folder, &forge).await;
+    until_true(&forge, &service.reader(), WITHIN).await;
+    // Six pages, and what was on its way when it was killed: answered or asked, and not yet in the log.
+    assert!(queries() <= 6 + 2 * 2, "{} queries", queries());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,7 +67,8 @@ async fn commits_that_are_refused_are_named() {
 async fn refused(kind: &KindOfData, status: u16, seed: u64) {
     let what = format!("{status} for {}", kind.field);
     let refuse = |forge: &Forge| {
-        for path in kind.paths {
+        // GraphQL would tell it.
+        for path in kind.paths.iter().chain(&["/graphql"]) {
             forge.fake.faults().on_requests(path, RequestFault::Refuse(status), None);
         }
     };

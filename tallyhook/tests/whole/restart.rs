@@ -169,6 +169,8 @@ async fn a_first_load_that_was_interrupted_goes_on() {
         world.accept_token(TOKEN, many);
         vec![many]
     });
+    // In REST, where each repository is a part of its own.
+    forge.fake.faults().on_requests("/graphql", RequestFault::Refuse(404), None);
     forge.fake.faults().on_requests("*", RequestFault::Slow(std::time::Duration::from_millis(10)), None);
     let counted = || {
         let requests = forge.fake.requests();
