@@ -36,7 +36,8 @@ impl Asker {
             self.deliveries().listed(&spot, answer, now());
         }
         self.tell_hooks();
-        if self.deliveries().takes_all && self.deliveries().has_none() {
+        let lacks_hooks = self.deliveries().lacks_hooks();
+        if lacks_hooks {
             warn!(
                 "nothing can be pulled: of the accounts that are kept the token administers no webhook that sends to us"
             );

@@ -309,9 +309,9 @@ impl Deliveries {
         self.forget(|hook| hook.id == id);
     }
 
-    /// Whether no hook is known.
-    pub(super) fn has_none(&self) -> bool {
-        self.hooks.is_empty()
+    /// Whether everything is to come by way of hooks, and none is known.
+    pub(super) fn lacks_hooks(&self) -> bool {
+        self.takes_all && self.hooks.is_empty()
     }
 
     /// How many hooks are in each state.
