@@ -6,7 +6,7 @@ use domain::{
     AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version,
     codec::DecodeError,
     delivery::Outcome,
-    record::{COPIED_VERSION, GITHUB_DELIVERY},
+    record::{BITBUCKET_DELIVERY, COPIED_VERSION, GITHUB_DELIVERY},
     service::{self, LatestFold},
 };
 use event_log::{Position, Record};
@@ -83,7 +83,7 @@ impl Folder<'_> {
         let mut service_rows = HashMap::new();
         let mut latest = None;
         for (place, (position, record)) in records.iter().enumerate() {
-            let is_delivery = record.kind == GITHUB_DELIVERY;
+            let is_delivery = [GITHUB_DELIVERY, BITBUCKET_DELIVERY].contains(&record.kind.as_str());
             let version = version_of(record, *position, self.epoch);
             folded.last.insert(position.partition.0, version);
             let said = match poisoned.get(position) {

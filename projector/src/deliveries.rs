@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitbucket::delivery as bitbucket;
 use domain::{
     Millis, Row, Version,
     delivery::{self, Delivery, Outcome},
@@ -22,8 +23,8 @@ impl Applied {
         let header = |name| record.header(name).map(str::to_owned);
         let delivery = Delivery {
             id: record.id.clone(),
-            event: header(headers::EVENT).unwrap_or_default(),
-            hook: header(headers::HOOK_ID),
+            event: header(headers::EVENT).or_else(|| header(bitbucket::EVENT)).unwrap_or_default(),
+            hook: header(headers::HOOK_ID).or_else(|| header(bitbucket::HOOK)),
             streams: record.header(STREAMS).and_then(|count| count.parse().ok()).unwrap_or(1),
             offset: position.offset,
             outcome,
