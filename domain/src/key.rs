@@ -48,11 +48,13 @@ pub enum Family {
     Seen,
     /// The generation that is served for each partition.
     Active,
+    /// When each of the newest deliveries of a partition was applied.
+    Delivery,
 }
 
 impl Family {
     /// Every family, in table order.
-    pub const ALL: [Family; 13] = [
+    pub const ALL: [Family; 14] = [
         Family::Entity,
         Family::Member,
         Family::View,
@@ -66,6 +68,7 @@ impl Family {
         Family::Epoch,
         Family::Seen,
         Family::Active,
+        Family::Delivery,
     ];
 
     /// The table's name, without the generation. (`view` alone is a reserved word in CQL.)
@@ -84,6 +87,7 @@ impl Family {
             Family::Epoch => "epochs",
             Family::Seen => "seen",
             Family::Active => "active",
+            Family::Delivery => "deliveries",
         }
     }
 
@@ -232,6 +236,8 @@ pub enum RowKey {
     Seen(u32),
     /// See [`Family::Active`]; a partition of the log.
     Active(u32),
+    /// See [`Family::Delivery`]; a partition of the log, and a place among its own ([`crate::delivery::slot`]).
+    Delivery(u32, u32),
 }
 
 /// A range of rows that can be read in key order.
@@ -255,6 +261,8 @@ pub enum ScanKey {
     DeadLetters(u8),
     /// All cursors of a stream.
     Cursors(StreamKey),
+    /// The deliveries of a partition that are remembered.
+    Deliveries(u32),
 }
 
 impl RowKey {
@@ -274,6 +282,7 @@ impl RowKey {
             RowKey::Epoch => Family::Epoch,
             RowKey::Seen(_) => Family::Seen,
             RowKey::Active(_) => Family::Active,
+            RowKey::Delivery(..) => Family::Delivery,
         }
     }
 
@@ -289,7 +298,11 @@ impl RowKey {
             RowKey::RepoName(account, _) | RowKey::Directory(account) | RowKey::Hidden(account, _) => {
                 Some(StreamKey::Account(*account))
             }
-            RowKey::Alias(..) | RowKey::Epoch | RowKey::Seen(_) | RowKey::Active(_) => None,
+            RowKey::Alias(..)
+            | RowKey::Epoch
+            | RowKey::Seen(_)
+            | RowKey::Active(_)
+            | RowKey::Delivery(..) => None,
         }
     }
 }

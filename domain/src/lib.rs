@@ -14,6 +14,7 @@ pub const GENERATION: u32 = 3;
 pub mod active;
 pub mod codec;
 pub mod commit;
+pub mod delivery;
 pub mod directory;
 pub mod entity;
 pub mod event;

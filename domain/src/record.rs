@@ -26,6 +26,10 @@ pub const COMMAND: &str = "command";
 /// writes it: of a delivery's headers none has this name, and a record that is appended again loses it.
 pub const COPIED_VERSION: &str = "version";
 
+/// The header that says in how many streams a delivery is, where it is in several. Only the door writes it: of a
+/// delivery's own headers none has this name.
+pub const STREAMS: &str = "streams";
+
 /// What a forge answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer<'a> {

@@ -45,6 +45,16 @@ impl Millis {
     }
 }
 
+impl fmt::Display for Millis {
+    /// RFC 3339 in UTC, with as much of a fraction as there is: `2026-11-21T10:00:00.123Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => fmt::Display::fmt(&time, f),
+            Err(_) => f.write_str("0000-00-00T00:00:00Z"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +67,7 @@ mod tests {
         }
         assert_eq!(second.to_string(), "2025-11-21T10:00:00Z");
         assert_eq!(Second::parse("yesterday"), None);
+        assert_eq!(Millis(second.0 * 1000 + 45).to_string(), "2025-11-21T10:00:00.045Z");
+        assert_eq!(Millis(second.0 * 1000).to_string(), "2025-11-21T10:00:00Z");
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::{
     AccountId, Active, CommitId, Epoch, Millis, RepoId, Second, Stamp, Told, Version,
     codec::DecodeError,
+    delivery::{self, Delivery},
     directory::{Alias, DeadLetter, Directory, DirectoryState, HiddenRow, RepoName},
     entity::{
         account::{Account, Keeping, Profile},
@@ -430,6 +431,20 @@ fn stored_rows_are_frozen_and_read_back() {
         used_ms: Millis(4),
     };
     frozen.check("api key", &[api_key], ApiKey::encode, ApiKey::decode);
+    let delivery = Delivery {
+        id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into(),
+        event: "push".into(),
+        hook: Some("292430182".into()),
+        streams: 1,
+        offset: 300,
+        outcome: delivery::Outcome::Projected,
+        received_ms: Millis(1_700_000_000_123),
+        applied_ms: Millis(1_700_000_000_125),
+        visible_ms: Some(Millis(1_700_000_000_126)),
+    };
+    let dead =
+        Delivery { hook: None, outcome: delivery::Outcome::Dead, visible_ms: None, ..delivery.clone() };
+    frozen.check("delivery", &[delivery, dead], Delivery::encode, Delivery::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

@@ -34,8 +34,8 @@ pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
 pub use asks::{
     Administered, DeliveriesPage, GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedDelivery,
     ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage,
-    RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository, WHOLE_PAGE_MAX, Whole,
-    WholePage, WholePulls, WholeRepository, whole_points,
+    Reception, RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository,
+    WHOLE_PAGE_MAX, Whole, WholePage, WholePulls, WholeRepository, whole_points,
 };
 pub use limits::{Part, RateBudget, Standing};
 pub use links::Links;

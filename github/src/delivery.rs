@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::nesting::is_too_deep;
 use crate::{headers::DeliveryHeaders, routing};
-use domain::StreamKey;
+use domain::{StreamKey, record::STREAMS};
 
 /// Why a text is no delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,18 @@ pub struct Placed {
     pub streams: Vec<StreamKey>,
     /// The same for every copy of it: see [`identity`].
     pub identity: [u8; 16],
+}
+
+impl Placed {
+    /// The headers to store with each of its records, out of those that came with it.
+    pub fn headers(&self, kept: &[(String, String)]) -> Vec<(String, String)> {
+        let mut headers = kept.to_vec();
+        if self.streams.len() > 1 {
+            // So that who looks for a delivery knows when all of it was applied.
+            headers.push((STREAMS.to_owned(), self.streams.len().to_string()));
+        }
+        headers
+    }
 }
 
 /// Reads a delivery's JSON as far as it takes to place it; `raw` are the bytes as they were signed. Takes some

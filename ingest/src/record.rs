@@ -35,14 +35,16 @@ pub(crate) fn records(
     received_at: Millis,
 ) -> Result<Vec<Record>, Unreadable> {
     let json = body.json().map_err(Unreadable::Form)?;
-    let Placed { streams, identity } = delivery::place(delivery, &json, body.raw())?;
+    let placed = delivery::place(delivery, &json, body.raw())?;
+    let headers = placed.headers(&delivery.kept);
+    let Placed { streams, identity } = placed;
     let record = |stream| Record {
         stream,
         id: delivery.delivery.as_str().to_owned(),
         dedupe: Some(DedupeKey(identity)),
         kind: GITHUB_DELIVERY.to_owned(),
         received_at,
-        headers: delivery.kept.clone(),
+        headers: headers.clone(),
         body: Bytes::clone(&json),
     };
     Ok(streams.into_iter().map(record).collect())

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::{
     AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version,
     codec::DecodeError,
-    record::COPIED_VERSION,
+    delivery::Outcome,
+    record::{BITBUCKET_DELIVERY, COPIED_VERSION, GITHUB_DELIVERY},
     service::{self, LatestFold},
 };
 use event_log::{Position, Record};
@@ -41,6 +42,8 @@ pub(crate) struct Folded {
     pub(crate) rows: Vec<Row>,
     /// The version of the last record of each partition.
     pub(crate) last: BTreeMap<u32, Version>,
+    /// What came of each delivery: its place among the records, its version and the outcome.
+    pub(crate) deliveries: Vec<(usize, Version, Outcome)>,
 }
 
 /// The record during which the fold panicked; the ledgers of the batch are not to be trusted.
@@ -79,7 +82,8 @@ impl Folder<'_> {
         let mut folded = Folded::default();
         let mut service_rows = HashMap::new();
         let mut latest = None;
-        for (position, record) in records {
+        for (place, (position, record)) in records.iter().enumerate() {
+            let is_delivery = [GITHUB_DELIVERY, BITBUCKET_DELIVERY].contains(&record.kind.as_str());
             let version = version_of(record, *position, self.epoch);
             folded.last.insert(position.partition.0, version);
             let said = match poisoned.get(position) {
@@ -90,6 +94,9 @@ impl Folder<'_> {
                 Ok(said) => said,
                 Err(Unfoldable(reason)) => {
                     self.bury(record, *position, version, reason, &mut folded).await?;
+                    if is_delivery {
+                        folded.deliveries.push((place, version, Outcome::Dead));
+                    }
                     continue;
                 }
             };
@@ -111,6 +118,9 @@ impl Folder<'_> {
                 }
             }
             self.metrics.projected.with_label_values(&[said.result]).inc();
+            if is_delivery && let Some(outcome) = Outcome::named(said.result) {
+                folded.deliveries.push((place, version, outcome));
+            }
         }
         // Once for all records of the batch: rendering takes longer than folding.
         folded.rows.extend(latest.iter().flat_map(LatestFold::rows));

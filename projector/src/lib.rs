@@ -9,6 +9,7 @@
 
 mod batch;
 mod dead_letters;
+mod deliveries;
 mod fold;
 mod lag;
 mod metrics;

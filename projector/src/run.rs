@@ -22,6 +22,7 @@ use crate::{
     Projector, ProjectorSettings, Stopped,
     batch::{Folded, Folder},
     dead_letters::{self, DeadLetters},
+    deliveries::{self, Applied},
     metrics::Metrics,
     progress::Progress,
     retry::until_done,
@@ -54,6 +55,8 @@ struct Deferred {
     /// The first offset that the views do not show.
     since: u64,
     due: Instant,
+    /// Deliveries that they do not show, by offset; no more than are remembered of a partition.
+    unseen: BTreeMap<u64, Applied>,
 }
 
 /// Offsets that may be committed once what was written before is durable.
@@ -232,7 +235,8 @@ impl Loop {
         }
         let first: BTreeMap<Partition, u64> =
             records.iter().rev().map(|(position, _)| (position.partition, position.offset)).collect();
-        self.write_folded(folded, &first).await?;
+        let applied = self.applied(&records, &folded);
+        self.write_folded(folded, applied, &first).await?;
         self.measure_freshness(&records);
         self.working_set.shrink();
         self.note_caught_up().await
@@ -242,9 +246,10 @@ impl Loop {
     async fn write_folded(
         &mut self,
         folded: Folded,
+        applied: Vec<(StreamKey, Applied)>,
         first: &BTreeMap<Partition, u64>,
     ) -> Result<(), Stopped> {
-        let Folded { accounts, mut rows, last } = folded;
+        let Folded { accounts, mut rows, last, deliveries: _ } = folded;
         let now = Instant::now();
         for account in accounts {
             let partition = self.log.partition_of(StreamKey::Account(account));
@@ -254,13 +259,17 @@ impl Loop {
             match rest {
                 Some(due) if self.working_set.get(account).is_some_and(|ledger| ledger.is_dirty()) => {
                     let since = first.get(&partition).copied().unwrap_or(0);
-                    self.deferred.entry(account).or_insert(Deferred { partition, since, due });
+                    let unseen = BTreeMap::new();
+                    self.deferred.entry(account).or_insert(Deferred { partition, since, due, unseen });
                 }
                 _ => {
-                    self.deferred.remove(&account);
+                    if let Some(shown) = self.deferred.remove(&account) {
+                        rows.extend(self.visible(shown.unseen));
+                    }
                 }
             }
         }
+        self.tell_of_deliveries(applied, &mut rows);
         self.write(rows).await?;
         for (partition, version) in last {
             let partition = Partition(partition);
@@ -268,6 +277,46 @@ impl Loop {
             self.tell_folded(partition, version, next);
         }
         Ok(())
+    }
+
+    /// The deliveries of a batch that are new enough to be remembered.
+    fn applied(&self, records: &[(Position, Record)], folded: &Folded) -> Vec<(StreamKey, Applied)> {
+        let partitions = self.log.identity().partitions;
+        let is_remembered = |position: &Position| {
+            let tail = self.tails.get(&position.partition);
+            tail.is_some_and(|tail| !deliveries::is_past(position.offset, tail.target, partitions))
+        };
+        let deliveries = folded.deliveries.iter().filter_map(|(place, version, outcome)| {
+            let (position, record) = records.get(*place)?;
+            let applied = || Applied::new(*position, record, *version, *outcome);
+            is_remembered(position).then(|| (record.stream, applied()))
+        });
+        deliveries.collect()
+    }
+
+    /// Adds the rows of deliveries. Those of an account whose large views are put off are told of again when they are
+    /// rendered.
+    fn tell_of_deliveries(&mut self, applied: Vec<(StreamKey, Applied)>, rows: &mut Vec<Row>) {
+        let partitions = self.log.identity().partitions;
+        for (stream, applied) in applied {
+            let deferred = stream.account().and_then(|account| self.deferred.get_mut(&account));
+            let Some(deferred) = deferred else {
+                rows.push(applied.visible(partitions));
+                continue;
+            };
+            rows.push(applied.waiting(partitions));
+            deferred.unseen.insert(applied.position.offset, applied);
+            // What is overwritten by then need not be told of.
+            if deferred.unseen.len() > domain::delivery::slots(partitions) as usize {
+                deferred.unseen.pop_first();
+            }
+        }
+    }
+
+    /// The rows of deliveries whose account's views show them now.
+    fn visible(&self, unseen: BTreeMap<u64, Applied>) -> impl Iterator<Item = Row> + use<> {
+        let partitions = self.log.identity().partitions;
+        unseen.into_values().map(move |applied| applied.visible(partitions))
     }
 
     fn tell_folded(&self, partition: Partition, version: Version, next: u64) {
@@ -316,6 +365,10 @@ impl Loop {
         let mut rows = Vec::new();
         for account in due {
             self.drain(account, LargeViews::Render, &mut rows).await?;
+            if let Some(shown) = self.deferred.get_mut(&account) {
+                let unseen = std::mem::take(&mut shown.unseen);
+                rows.extend(self.visible(unseen));
+            }
             self.write(rows.split_off(0)).await?;
             self.deferred.remove(&account);
         }
@@ -478,7 +531,8 @@ fn flushed_or_stop(
 /// Rows of which copies are kept elsewhere, or that somebody waits for.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Seen | Family::Epoch | Family::Active => false,
+        // Of a delivery those learn who wait for it, by the position that is folded.
+        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery => false,
         // Of how far jobs got only those who asked need know; whether they get anywhere readers are told.
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),

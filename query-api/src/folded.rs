@@ -18,6 +18,11 @@ impl FoldedPositions {
         self.0.send_if_modified(|folded| folded.note(partition, version));
     }
 
+    /// As far as it is known.
+    pub(crate) fn known(&self) -> Positions {
+        self.0.borrow().clone()
+    }
+
     /// Waits until all of these records are folded.
     pub(crate) async fn wait(
         &self,

@@ -23,6 +23,7 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
                     window.compose_latest().await;
                 }
                 window.waiting.wake(hints.iter().filter_map(topic_of));
+                window.deliveries.wake();
             }
             Heard::Missed => {
                 debug!("hints were lost: all that is kept is read again");
@@ -36,6 +37,8 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
                     window.folded.note(partition, version);
                 }
                 window.waiting.wake_all();
+                window.deliveries.wake();
+                window.events.note_many();
             }
         }
     }
@@ -51,6 +54,7 @@ fn take_in(window: &Shared, hints: &[Hint]) {
             Hint::Row { key, version, value } => {
                 window.hidden.hear(key, *version, value.as_deref());
                 window.rows.hear(key, *version, value.as_ref());
+                window.events.note(key);
             }
             Hint::Folded { partition, version } => window.folded.note(*partition, *version),
         }

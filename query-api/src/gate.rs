@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -18,7 +19,7 @@ use http::Method;
 use tower::{Layer, Service};
 
 use crate::{
-    protocol::{address, names, problem::Problem},
+    protocol::{address, names, problem::Problem, wait_for::WaitFor},
     window::{Shared, Window},
 };
 
@@ -78,16 +79,29 @@ where
             Behind::Keyed => limit(window, &request),
             Behind::Anything => Ok(()),
         };
-        if let Err(problem) = admitted {
-            let mut response = problem.into_response();
-            allowed.dress(response.headers_mut());
-            return Either::Left(ready(Ok(response)));
-        }
+        let wait = match admitted.and_then(|()| WaitFor::read(request.method(), request.uri())) {
+            Ok(wait) => wait,
+            Err(problem) => {
+                let mut response = problem.into_response();
+                allowed.dress(response.headers_mut());
+                return Either::Left(ready(Ok(response)));
+            }
+        };
         // Asked before the rows are read: what is read while it changes is of the older ones.
         let shows_older = window.shows_older();
         let answer = self.inner.call(request);
+        // Nothing of an answer is done before somebody waits for it.
+        let waited = wait.map(|wait| (Arc::clone(window), wait));
         Either::Right(Box::pin(async move {
-            let mut response = answer.await?;
+            // In a box, so that the requests that need not wait carry no room for it.
+            let refused = match waited {
+                Some((window, wait)) => Box::pin(async move { window.wait_for(&wait).await.err() }).await,
+                None => None,
+            };
+            let mut response = match refused {
+                Some(problem) => problem.into_response(),
+                None => answer.await?,
+            };
             // Here, so that no route has to think of it.
             if shows_older && let Some(complete) = response.headers_mut().get_mut(&names::COMPLETE) {
                 *complete = names::complete(false);

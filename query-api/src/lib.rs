@@ -11,8 +11,12 @@
 
 mod admin;
 mod api_keys;
+mod badge;
 mod claims;
 mod commands;
+mod console;
+mod deliveries;
+mod events;
 mod folded;
 mod follow;
 mod gate;
@@ -112,6 +116,7 @@ impl QueryApi {
         // After the first hint is listened for, so that no hiding goes unheard.
         window.hidden.load(&*window.store).await?;
         tokio::spawn(follow::follow(follower, Arc::downgrade(&window)));
+        tokio::spawn(events::teller(&window));
         Ok(QueryApi { window })
     }
 
@@ -126,6 +131,11 @@ impl QueryApi {
     pub fn may_show_older(&self, may: Arc<AtomicBool>) {
         // A second one would only repeat the first.
         let _ = self.window.shows_older.set(may);
+    }
+
+    /// Ends answers that would go on for ever, so that connections can be drained.
+    pub fn hang_up(&self) {
+        self.window.events.end();
     }
 
     /// The public routes. It has a fallback (404), so routers merged with it must have none.

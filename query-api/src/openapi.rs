@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{
         ContentBuilder, Header, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement,
         header::HeaderBuilder,
-        path::Operation,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         response::Response as Described,
         schema::{ObjectBuilder, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -37,6 +37,8 @@ const BEARER: &str = "bearer";
         (name = "numbers", description = "Accounts and repositories."),
         (name = "moved here", description = "Endpoints of earlier services, for those who move from them."),
         (name = "gists", description = "Who is shown new gists, and what is new to whom."),
+        (name = "changes", description = "What changed, as it changes."),
+        (name = "images", description = "Numbers as pictures, for pages elsewhere."),
         (name = "deliveries", description = "Where forges send what happens."),
         (name = "service", description = "The service itself.")
     )
@@ -53,6 +55,10 @@ pub fn openapi() -> OpenApi {
         let has_parts = path.contains('{');
         if let Some(operation) = &mut item.get {
             dress(operation, has_parts, Verb::Read);
+            if path.starts_with("/v1/") {
+                let parameters = operation.parameters.get_or_insert_default();
+                parameters.extend(waiting());
+            }
         }
         if let Some(operation) = &mut item.post {
             dress(operation, has_parts, Verb::Write);
@@ -101,6 +107,8 @@ fn dress(operation: &mut Operation, has_parts: bool, verb: Verb) {
     if tags.iter().any(|tag| tag == "service") {
         return;
     }
+    // It is true of the moment.
+    let is_of_moment = tags.iter().any(|tag| tag == "deliveries" || tag == "changes");
     // What no forge told has no time of a forge.
     let is_of_forge = !tags.iter().any(|tag| tag == "gists");
     operation.security =
@@ -109,6 +117,7 @@ fn dress(operation: &mut Operation, has_parts: bool, verb: Verb) {
     if let Some(RefOr::T(ok)) = responses.get_mut("200")
         && ok.content.contains_key(JSON)
         && verb == Verb::Read
+        && !is_of_moment
     {
         let of_forge = ["Tallyhook-As-Of", "Tallyhook-Checked-At"];
         for (name, meaning) in HEADERS.iter().filter(|(name, _)| is_of_forge || !of_forge.contains(name)) {
@@ -128,11 +137,32 @@ fn dress(operation: &mut Operation, has_parts: bool, verb: Verb) {
     if has_parts && is_of_forge {
         refuse("404", "Unknown, deleted, hidden or private.", &[]);
     }
-    if verb == Verb::Write {
+    if verb == Verb::Write || is_of_moment {
         return;
     }
     let known = ResponseBuilder::new().description("What `If-None-Match` names is still what there is.");
     responses.entry("304".to_owned()).or_insert(RefOr::T(known.build()));
+}
+
+/// What every path of ours takes.
+fn waiting() -> [RefOr<Parameter>; 2] {
+    let parameter = |name: &str, meaning: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some(meaning))
+            .build()
+            .into()
+    };
+    [
+        parameter(
+            "wait_for",
+            "The id of a delivery (`X-GitHub-Delivery`): the answer comes once it is shown. In vain: 503 with the type \
+             `…/errors/not-visible-yet`.",
+        ),
+        parameter("timeout", "How long to wait for it: `5s` unless told, at most `30s`; also as `500ms`."),
+    ]
 }
 
 /// Headers of every payload.

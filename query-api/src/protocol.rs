@@ -13,3 +13,4 @@ pub(crate) mod problem;
 pub(crate) mod quota;
 pub(crate) mod shown;
 pub(crate) mod token;
+pub(crate) mod wait_for;

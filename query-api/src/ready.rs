@@ -134,6 +134,11 @@ impl Ready {
         &self.position
     }
 
+    /// The tag of the payload as it is.
+    pub(crate) fn etag(&self) -> &HeaderValue {
+        &self.identity.etag
+    }
+
     /// Makes the other form of the bytes now.
     pub(crate) fn prepare(&self) -> Result<(), Damaged> {
         if self.gzip.is_some() { self.gzip().map(drop) } else { Ok(()) }

@@ -3,6 +3,10 @@
 mod account;
 mod account_gists;
 mod account_repositories;
+mod badge;
+mod console;
+mod delivery;
+mod events;
 mod from_git_test;
 mod github_payload;
 mod health;
@@ -19,7 +23,7 @@ mod version;
 
 use std::sync::Arc;
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderValue, StatusCode, Uri, header};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
@@ -63,6 +67,13 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))
         .routes(read(routes!(status::get)))
+        .routes(read(routes!(delivery::get)))
+        .routes(read(routes!(events::get)))
+        .routes(routes!(console::get))
+        .route("/console/style.css", get(console::style))
+        .route("/console/live.js", get(console::script))
+        .routes(read(routes!(badge::repository)))
+        .routes(read(routes!(badge::account)))
 }
 
 /// What needs an API key of its reader, with its description.

@@ -98,6 +98,15 @@ pub(crate) enum Call {
         #[command(subcommand)]
         action: Hook,
     },
+    /// Find what is wrong and say the fix: settings, disk, the running process, the token, webhooks. It pings the webhooks
+    /// that it looks at. Exit 1 when something is broken
+    Doctor {
+        /// Whose webhooks: OWNER/REPO, or OWNER for an organisation; by default those of the organisations that are kept
+        targets: Vec<String>,
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+        format: DoctorFormat,
+    },
     /// Exit 0 when the process is ready; for containers without a shell
     Healthcheck {
         /// Where to look; by default `/readyz` at the ops address
@@ -221,6 +230,15 @@ pub(crate) enum Hook {
         /// OWNER for an organisation, OWNER/REPO for a repository
         target: String,
     },
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// A generated page.

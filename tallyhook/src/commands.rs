@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod copy;
 mod dead_letters;
+mod doctor;
 mod epoch;
 mod healthcheck;
 mod hook;
@@ -16,6 +17,7 @@ mod retire;
 mod serve;
 mod track;
 
+pub(crate) use hook::owner_of;
 pub(crate) use serve::start_logs;
 
 use crate::{
@@ -48,6 +50,7 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Outbox { action } => outbox::run(&Admin::new(&settings)?, action).await,
         Call::Key { action } => key::run(&Admin::new(&settings)?, action).await,
         Call::Hook { action } => hook::run(&settings, action).await,
+        Call::Doctor { targets, format } => doctor::run(&settings, &targets, format).await,
         Call::Healthcheck { url } => healthcheck::run(&settings, url.as_deref()).await,
         Call::Config => config::run(&raw),
         // Printed before any setting is read.

@@ -7,6 +7,7 @@ mod commands;
 #[cfg(any(feature = "cluster", test))]
 mod copy;
 mod demo;
+mod doctor;
 mod failure;
 mod openapi;
 mod places;

@@ -14,6 +14,7 @@ use github::client::Client;
 use ingest::{Ingest, IngestDeps, IngestLimits, IngestMetrics, SharedSecrets};
 use projector::{Progress, ProgressReader, Projector, ProjectorSettings};
 use prometheus::Registry;
+use query_api::QueryApi;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -52,6 +53,7 @@ pub(crate) struct Running {
     ports: Ports,
     servers: JoinSet<()>,
     ingest: Option<Ingest>,
+    query: Option<QueryApi>,
     work: JoinSet<Result<(), String>>,
     /// Each ends with a sentence when storage is broken, and never otherwise.
     watches: JoinSet<String>,
@@ -166,6 +168,7 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         ports,
         servers,
         ingest,
+        query,
         work,
         watches,
         stop_serving,
@@ -281,6 +284,9 @@ impl Running {
 
     async fn end(&mut self) {
         self.stop_serving.cancel();
+        if let Some(query) = &self.query {
+            query.hang_up();
+        }
         while self.servers.join_next().await.is_some() {}
         if let Some(ingest) = &self.ingest {
             ingest.drained().await;

@@ -235,6 +235,8 @@ impl ViewStore for Served {
             | ScanKey::NeedsOf(stream)
             | ScanKey::Cursors(stream) => Some(*stream),
             ScanKey::RepoNames(account) => Some(StreamKey::Account(*account)),
+            // Of this process's own folding, whatever is shown.
+            ScanKey::Deliveries(_) => return self.shared.own.store.scan(range).await,
             ScanKey::Directory(_) | ScanKey::Needs(_) | ScanKey::Hidden(_) | ScanKey::DeadLetters(_) => None,
         };
         if let Some(stream) = stream {

@@ -68,7 +68,8 @@ mod tests {
                 "aliases",
                 "epochs",
                 "seen_g3",
-                "active"
+                "active",
+                "deliveries_g3"
             ]
         );
         for family in Family::ALL {

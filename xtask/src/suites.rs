@@ -125,7 +125,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "browser",
-        about: "the pages for people in a real browser without JavaScript, wide and narrow",
+        about: "the pages for people in a real browser, with and without JavaScript, wide and narrow",
         work: Work::Test("browser"),
         minutes: 3,
     },

@@ -222,9 +222,11 @@ impl Asker {
     /// Appends a delivery as the door would have.
     async fn take_in(&self, hook: u64, headers: &DeliveryHeaders, payload: Bytes) -> Result<Done, JobError> {
         let guid = headers.delivery.as_str();
-        let Ok(Placed { streams, identity }) = delivery::place(headers, &payload, &payload) else {
+        let Ok(placed) = delivery::place(headers, &payload, &payload) else {
             return Ok(lost(hook, guid, "it is no delivery"));
         };
+        let kept = placed.headers(&headers.kept);
+        let Placed { streams, identity } = placed;
         let received_at = now();
         let record = |stream| Record {
             stream,
@@ -232,7 +234,7 @@ impl Asker {
             dedupe: Some(DedupeKey(identity)),
             kind: GITHUB_DELIVERY.to_owned(),
             received_at,
-            headers: headers.kept.clone(),
+            headers: kept.clone(),
             body: payload.clone(),
         };
         match self.append_records(streams.into_iter().map(record).collect()).await? {

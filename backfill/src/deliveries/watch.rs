@@ -371,7 +371,16 @@ mod tests {
     }
 
     fn hook(id: u64, url: &str) -> Hook {
-        Hook { id, url: url.to_owned(), active: true, events: Vec::new(), last_status: None }
+        Hook {
+            id,
+            url: url.to_owned(),
+            active: true,
+            events: Vec::new(),
+            last_status: None,
+            last_code: None,
+            content_type: "json".to_owned(),
+            verifies_tls: true,
+        }
     }
 
     fn fresh(hooks: Vec<Hook>) -> Answer<Vec<Hook>> {

@@ -9,6 +9,9 @@ use crate::{
     version::Version,
 };
 
+/// Of a log's partition, where keys begin with it.
+const PARTITION_BYTES: usize = 4;
+
 /// The bytes of a [`RowKey`]: which rows lie together, and their order there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyBytes {
@@ -93,6 +96,11 @@ impl RowKey {
                 bytes.extend_from_slice(&partition.to_be_bytes());
                 bytes.len()
             }
+            RowKey::Delivery(partition, slot) => {
+                bytes.extend_from_slice(&partition.to_be_bytes());
+                bytes.extend_from_slice(&slot.to_be_bytes());
+                PARTITION_BYTES
+            }
         };
         KeyBytes { family: self.family(), bytes, split }
     }
@@ -154,6 +162,11 @@ impl RowKey {
             Family::Epoch => RowKey::Epoch,
             Family::Seen => RowKey::Seen(u32::from_be_bytes(bytes.try_into().ok()?)),
             Family::Active => RowKey::Active(u32::from_be_bytes(bytes.try_into().ok()?)),
+            Family::Delivery => {
+                let (partition, slot) = bytes.split_first_chunk()?;
+                let slot = u32::from_be_bytes(slot.try_into().ok()?);
+                RowKey::Delivery(u32::from_be_bytes(*partition), slot)
+            }
         };
         Some(key)
     }
@@ -177,6 +190,7 @@ impl ScanKey {
             ScanKey::Hidden(bucket) => (Family::Hidden, vec![*bucket]),
             ScanKey::DeadLetters(bucket) => (Family::DeadLetter, vec![*bucket]),
             ScanKey::Cursors(stream) => (Family::Cursor, stream.to_bytes()),
+            ScanKey::Deliveries(partition) => (Family::Delivery, partition.to_be_bytes().to_vec()),
         }
     }
 }
@@ -464,6 +478,7 @@ mod tests {
             RowKey::Epoch,
             RowKey::Seen(3),
             RowKey::Active(3),
+            RowKey::Delivery(3, 258),
         ]
     }
 

@@ -13,6 +13,7 @@ use super::{
     hook::{Hook, HookTarget},
     id::{AccountId, HookId, RepoId},
     repository::Repository,
+    second::Second,
     urls::Urls,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct State {
     /// By id.
     pub(crate) gists: BTreeMap<String, Arc<Gist>>,
     pub(crate) tokens: Arc<HashMap<String, AccountId>>,
+    /// When the tokens of an account end, where they do.
+    pub(crate) token_ends: Arc<HashMap<AccountId, Second>>,
 }
 
 /// What a name leads to.

@@ -172,7 +172,8 @@ fn reply(
         }
         if path == "/rate_limit" {
             let graphql = limits.standing(who, Resource::Graphql, now);
-            return endpoint::rate_limit(standing, graphql).dressed(now, caller.version, Some(standing));
+            let reply = endpoint::rate_limit(standing, graphql).dressed(now, caller.version, Some(standing));
+            return reply.with_token_end(caller.token_end(world.view()));
         }
         if standing.remaining() == 0 {
             return exceeded(who).dressed(now, caller.version, Some(standing));
@@ -210,7 +211,8 @@ fn reply(
             limits.count(who, Resource::Core, 1);
         }
         let standing = limits.standing(who, Resource::Core, now);
-        reply.dressed(now, caller.version, Some(standing))
+        let token_end = caller.token_end(world.view());
+        reply.dressed(now, caller.version, Some(standing)).with_token_end(token_end)
     });
     (reply, record)
 }

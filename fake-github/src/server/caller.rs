@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 
 use super::reply::Reply;
-use crate::model::{AccountId, state::View};
+use crate::model::{AccountId, Second, state::View};
 
 /// Versions of the API that are answered; the first is the default.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
@@ -18,6 +18,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// When the caller's token ends, if it does.
+    pub(super) fn token_end(&self, view: View<'_>) -> Option<Second> {
+        view.state.token_ends.get(&self.account?).copied()
+    }
+
     /// Reads the headers, or says what GitHub answers to such ones.
     pub(super) fn of(headers: &HeaderMap, view: View<'_>) -> Result<Self, Box<Reply>> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);

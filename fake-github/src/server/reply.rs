@@ -126,6 +126,13 @@ impl Reply {
         self
     }
 
+    /// Says when the caller's token ends, as GitHub writes it: `2026-11-21 10:00:00 UTC`.
+    pub(super) fn with_token_end(self, at: Option<Second>) -> Self {
+        let Some(at) = at else { return self };
+        let written = at.to_string().replace('T', " ").replace('Z', " UTC");
+        self.with_header(HeaderName::from_static("github-authentication-token-expiration"), &written)
+    }
+
     /// Adds what every answer carries.
     pub(super) fn dressed(mut self, now: Second, version: &str, standing: Option<Standing>) -> Self {
         self = self.with_header(header::DATE, &now.http());

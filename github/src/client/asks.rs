@@ -11,6 +11,7 @@ mod latest;
 mod profile;
 mod pull_count;
 mod pulls;
+mod reception;
 mod repositories;
 mod repository;
 mod stars;
@@ -23,6 +24,7 @@ pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS}
 pub use latest::{PublicPage, ToldRepository};
 pub use pull_count::PullCount;
 pub use pulls::{ListedPull, PullOrder, PullsPage};
+pub use reception::Reception;
 pub use repositories::RepositoriesPage;
 pub use stars::{GivenStar, StargazersPage, StarredPage};
 pub use whole::{

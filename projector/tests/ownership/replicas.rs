@@ -73,12 +73,13 @@ impl Replicas {
         Arc::new(Mutex::new(replicas))
     }
 
-    /// Every row but those that tell how far the fold is, as each quorum shows them.
+    /// Every row but those that tell how far the fold is, as each quorum shows them. Rows of deliveries hold times of
+    /// whoever wrote them, and nothing is folded from them.
     pub(crate) fn rows(&self) -> [Rows; 3] {
         QUORUMS.map(|quorum| {
             let mut rows = Rows::new();
             for key in quorum.iter().flat_map(|replica| self.replicas[*replica].keys()) {
-                if key.family != Family::Seen
+                if !matches!(key.family, Family::Seen | Family::Delivery)
                     && let Some(cell) = self.cell(quorum, key)
                 {
                     rows.insert(key.clone(), (cell.version, cell.value));

@@ -6,6 +6,7 @@
 mod commands;
 mod cursors;
 mod dead_letters;
+mod deliveries;
 mod lag;
 mod large;
 mod order;

@@ -121,6 +121,39 @@ impl Problem {
             .after(Duration::from_secs(1))
     }
 
+    /// The refusal in a word or two.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.status, self.name) {
+            (StatusCode::NOT_FOUND, _) => "not found",
+            (_, COMPUTING) => "counting",
+            (StatusCode::TOO_MANY_REQUESTS, _) => "too many requests",
+            (StatusCode::SERVICE_UNAVAILABLE, _) => "unavailable",
+            _ => "error",
+        }
+    }
+
+    pub(crate) fn not_shown_yet(waited: Duration) -> Self {
+        let detail = format!(
+            "The delivery that was waited for was not shown within {} ms. It may not have arrived, or be on its way; \
+             /v1/deliveries tells more. A ping is never shown.",
+            waited.as_millis()
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-visible-yet", "Not visible yet", detail)
+            .after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn too_many_listen() -> Self {
+        let detail = "As many listen to events as this service takes. Come again later, or ask with ETags.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)
+            .after(Duration::from_secs(5))
+    }
+
+    pub(crate) fn no_such_delivery() -> Self {
+        let detail = "No delivery with this id is known: it did not arrive, it was a ping, or it is older than the \
+                      newest that are remembered.";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
     pub(crate) fn unreadable() -> Self {
         let detail =
             "What is stored for this cannot be read by this release; the log of the service says more.";

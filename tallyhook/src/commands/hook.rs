@@ -104,7 +104,7 @@ async fn list(client: &Client, target: &str) -> Result<(), Failure> {
     let mut rows = Vec::with_capacity(hooks.len());
     for hook in hooks {
         let (state, sent) = doing(client, owner, &hook).await?;
-        let Hook { id, url, active, events, last_status } = hook;
+        let Hook { id, url, active, events, last_status, .. } = hook;
         let active = if active { "yes" } else { "no" };
         let latest = last_status.unwrap_or_default();
         rows.push(vec![id.to_string(), url, active.to_owned(), events.join(","), latest, state, sent]);
@@ -124,7 +124,8 @@ async fn doing(client: &Client, owner: HookOwner<'_>, hook: &Hook) -> Result<(St
     Ok((state.as_str().to_owned(), sent))
 }
 
-fn owner_of(target: &str) -> Result<HookOwner<'_>, Failure> {
+/// What a target on the command line means.
+pub(crate) fn owner_of(target: &str) -> Result<HookOwner<'_>, Failure> {
     match target.split_once('/') {
         None if !target.is_empty() => Ok(HookOwner::Organization(target)),
         Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {

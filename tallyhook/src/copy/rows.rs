@@ -36,7 +36,8 @@ pub(crate) struct Compared {
 
 /// Families whose rows belong to the streams and not to a log's partitions, which are others in the target.
 fn copied_families() -> impl Iterator<Item = Family> {
-    Family::ALL.into_iter().filter(|family| !matches!(family, Family::Epoch | Family::Seen | Family::Active))
+    let of_partitions = [Family::Epoch, Family::Seen, Family::Active, Family::Delivery];
+    Family::ALL.into_iter().filter(move |family| !of_partitions.contains(family))
 }
 
 impl Stores<'_> {

@@ -1,7 +1,8 @@
-//! The pages for people, in a real browser without JavaScript, on a wide screen and on a phone's. Without
+//! The pages for people, in a real browser, readable without JavaScript, on a wide screen and on a phone's. Without
 //! `chromedriver` (Debian: `chromium-driver`) it is skipped, but not with `CI=true`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod console;
 mod docs;
 mod form;
 #[path = "../monitoring/program.rs"]

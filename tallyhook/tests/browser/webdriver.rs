@@ -1,4 +1,4 @@
-//! A browser of a test's own, driven over WebDriver (W3C). It runs no JavaScript.
+//! A browser of a test's own, driven over WebDriver (W3C). It runs no JavaScript unless a test wants it to.
 
 use std::{process::Stdio, time::Duration};
 
@@ -26,6 +26,13 @@ pub(crate) struct Browser {
     _log: Lines,
 }
 
+/// Whether a page's scripts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scripts {
+    On,
+    Off,
+}
+
 /// An element of the page that is shown.
 pub(crate) struct Element<'b> {
     browser: &'b Browser,
@@ -34,7 +41,15 @@ pub(crate) struct Element<'b> {
 
 /// Runs a test in a browser with a window of this size, and ends the browser however the test ends.
 pub(crate) async fn in_browser(size: (u32, u32), test: impl AsyncFnOnce(&Browser) + Send + 'static) {
-    let browser = Browser::start(size).await;
+    in_a_browser(Browser::start(size, Scripts::Off).await, test).await;
+}
+
+/// The same in one that runs the page's scripts.
+pub(crate) async fn in_live_browser(size: (u32, u32), test: impl AsyncFnOnce(&Browser) + Send + 'static) {
+    in_a_browser(Browser::start(size, Scripts::On).await, test).await;
+}
+
+async fn in_a_browser(browser: Browser, test: impl AsyncFnOnce(&Browser) + Send + 'static) {
     let ended = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(test(&browser))).await;
     browser.ask(Method::DELETE, "", None).await;
     if let Err(panic) = ended {
@@ -48,7 +63,7 @@ pub(crate) fn is_there() -> bool {
 }
 
 impl Browser {
-    async fn start((width, height): (u32, u32)) -> Self {
+    async fn start((width, height): (u32, u32), scripts: Scripts) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -69,9 +84,13 @@ impl Browser {
             "--disable-dev-shm-usage",
             &format!("--window-size={width},{height}"),
         ];
-        let off = json!({"profile.managed_default_content_settings.javascript": 2});
+        let javascript = match scripts {
+            Scripts::On => 1,
+            Scripts::Off => 2,
+        };
+        let preferences = json!({"profile.managed_default_content_settings.javascript": javascript});
         // Without touch: the driver's taps wait for JavaScript.
-        let options = json!({"args": arguments, "prefs": off, "mobileEmulation": {
+        let options = json!({"args": arguments, "prefs": preferences, "mobileEmulation": {
             "deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0, "touch": false, "mobile": false}
         }});
         let wanted = json!({"capabilities": {"alwaysMatch": {
@@ -103,6 +122,15 @@ impl Browser {
         })
         .await;
         Element { browser: self, path: format!("/element/{id}") }
+    }
+
+    /// The text of the first element that a CSS selector fits, unless it is being replaced at this moment.
+    pub(crate) async fn text_of(&self, selector: &str) -> Option<String> {
+        let wanted = json!({"using": "css selector", "value": selector});
+        let found = self.try_ask(Method::POST, "/element", Some(wanted)).await.ok()?;
+        let id = found.as_object()?.values().next()?.as_str()?.to_owned();
+        let text = self.try_ask(Method::GET, &format!("/element/{id}/text"), None).await.ok()?;
+        text.as_str().map(str::to_owned)
     }
 
     /// How many elements a CSS selector fits.

@@ -1,6 +1,9 @@
 //! Rows that the cases write, and the comparisons that several of them make.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use domain::{
@@ -79,6 +82,7 @@ pub(super) fn every_key() -> Vec<RowKey> {
     for partition in [0, 1, 255, 256, u32::MAX] {
         keys.push(RowKey::Seen(partition));
         keys.push(RowKey::Active(partition));
+        keys.extend([0, 255, 256, u32::MAX].map(|slot| RowKey::Delivery(partition, slot)));
     }
     keys
 }
@@ -146,7 +150,16 @@ pub(super) fn every_range(keys: &[RowKey]) -> Vec<ScanKey> {
             ScanKey::DeadLetters(bucket),
         ]);
     }
+    let partitions: BTreeSet<u32> = keys.iter().filter_map(partition_of_delivery).collect();
+    ranges.extend(partitions.into_iter().map(ScanKey::Deliveries));
     ranges
+}
+
+fn partition_of_delivery(key: &RowKey) -> Option<u32> {
+    match key {
+        RowKey::Delivery(partition, _) => Some(*partition),
+        _ => None,
+    }
 }
 
 /// Whether the range holds the key, by the meaning of both and not by their bytes.
@@ -165,6 +178,7 @@ pub(super) fn is_in(range: ScanKey, key: &RowKey) -> bool {
         ScanKey::Needs(bucket) => matches!(key, RowKey::Need(..)) && is_in_bucket(bucket),
         ScanKey::Hidden(bucket) => matches!(key, RowKey::Hidden(..)) && is_in_bucket(bucket),
         ScanKey::DeadLetters(bucket) => matches!(key, RowKey::DeadLetter(..)) && is_in_bucket(bucket),
+        ScanKey::Deliveries(partition) => partition_of_delivery(key) == Some(partition),
     }
 }
 

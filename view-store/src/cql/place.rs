@@ -21,7 +21,8 @@ pub(super) fn is_scanned(family: Family) -> bool {
         | Family::Need
         | Family::Hidden
         | Family::Cursor
-        | Family::DeadLetter => true,
+        | Family::DeadLetter
+        | Family::Delivery => true,
         Family::View | Family::Alias | Family::Epoch | Family::Seen | Family::Active => false,
     }
 }
@@ -60,7 +61,8 @@ impl Range {
             | ScanKey::Needs(_)
             | ScanKey::Hidden(_)
             | ScanKey::DeadLetters(_)
-            | ScanKey::Cursors(_) => {
+            | ScanKey::Cursors(_)
+            | ScanKey::Deliveries(_) => {
                 Range { family, partition_key, start: Vec::new(), end: ROW_KEY_END.to_vec() }
             }
         }

@@ -34,6 +34,12 @@ const FILES: &[File] = &[
         scylla: include_str!("../../schema/001_generation.scylla.cql"),
         is_generational: true,
     },
+    File {
+        name: "002_deliveries",
+        text: include_str!("../../schema/002_deliveries.cql"),
+        scylla: "",
+        is_generational: true,
+    },
 ];
 
 /// A file as one keyspace and generation applies it.
@@ -179,7 +185,11 @@ mod tests {
     fn the_texts_are_frozen() {
         let checksums: Vec<(String, String)> =
             steps("k", 1).into_iter().map(|step| (step.name, step.checksum)).collect();
-        let expected = [("001_shared", "31d6cf88"), ("001_generation generation 1", "a03e1502")];
+        let expected = [
+            ("001_shared", "31d6cf88"),
+            ("001_generation generation 1", "a03e1502"),
+            ("002_deliveries generation 1", "77d7ecb7"),
+        ];
         assert_eq!(checksums, expected.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 }

@@ -6,6 +6,7 @@ use crate::model::{
     account::AccountKind,
     id::{AccountId, RepoId},
     refused::Refused,
+    second::Second,
     world::World,
 };
 
@@ -126,5 +127,10 @@ impl World {
     /// Lets a token act for an account.
     pub fn accept_token(&mut self, token: &str, account: AccountId) {
         Arc::make_mut(&mut self.state.tokens).insert(token.to_owned(), account);
+    }
+
+    /// Says in every answer to an account's tokens when they end.
+    pub fn end_tokens_of(&mut self, account: AccountId, at: Second) {
+        Arc::make_mut(&mut self.state.token_ends).insert(account, at);
     }
 }

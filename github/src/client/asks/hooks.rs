@@ -68,6 +68,12 @@ pub struct Hook {
     pub events: Vec<String>,
     /// What its latest delivery came to, in GitHub's words: `active`, `unused`, `timeout`.
     pub last_status: Option<String>,
+    /// The status with which that was answered.
+    pub last_code: Option<u64>,
+    /// How it sends bodies: `json` or `form`.
+    pub content_type: String,
+    /// Whether it looks at the certificate of the address that it sends to.
+    pub verifies_tls: bool,
 }
 
 impl HookOwner<'_> {
@@ -191,6 +197,11 @@ object!(WireHook<'a>);
 struct WireConfig<'a> {
     #[serde(borrow)]
     url: Field<Text<'a>>,
+    #[serde(borrow)]
+    content_type: Field<Text<'a>>,
+    /// `0` or `1`, as a text.
+    #[serde(borrow)]
+    insecure_ssl: Field<Text<'a>>,
 }
 object!(WireConfig<'a>);
 
@@ -199,13 +210,17 @@ object!(WireConfig<'a>);
 struct LastResponse<'a> {
     #[serde(borrow)]
     status: Field<Text<'a>>,
+    code: Field<u64>,
 }
 object!(LastResponse<'a>);
 
 impl WireHook<'_> {
     fn hook(&self) -> Option<Hook> {
         let events = self.events.value().map(|events| events.0.as_slice()).unwrap_or_default();
-        let url = self.config.value().and_then(|config| config.url.value());
+        let config = self.config.value();
+        let url = config.and_then(|config| config.url.value());
+        let content_type = config.and_then(|config| config.content_type.value());
+        let insecure = config.and_then(|config| config.insecure_ssl.value());
         let last_status = self.last_response.value().and_then(|last| last.status.value());
         Some(Hook {
             id: self.id.get()?,
@@ -213,6 +228,9 @@ impl WireHook<'_> {
             active: self.active.get().unwrap_or(true),
             events: events.iter().map(ToString::to_string).collect(),
             last_status: last_status.map(ToString::to_string),
+            last_code: self.last_response.value().and_then(|last| last.code.get()),
+            content_type: content_type.map_or("form".to_owned(), ToString::to_string),
+            verifies_tls: insecure.is_none_or(|insecure| insecure.as_str() != "1"),
         })
     }
 }

@@ -158,6 +158,12 @@ impl Bench {
         self.append(self.record(stream, DELIVERY, Command { events }.encode())).await;
     }
 
+    /// The same for one with an id of its own.
+    pub(crate) async fn deliver_as(&self, id: &str, stream: StreamKey, events: Vec<Event<'static>>) {
+        let record = self.record(stream, DELIVERY, Command { events }.encode());
+        self.append(Record { id: id.to_owned(), ..record }).await;
+    }
+
     /// The same for an answer of the forge, asked for after everything before it.
     pub(crate) async fn answer(&self, stream: StreamKey, mut events: Vec<Event<'static>>) {
         let asked = self.asked(stream).await;

@@ -10,6 +10,7 @@ use std::{
 
 use domain::{
     AccountId, Epoch, Event, Family, Ledger, Row, RowKey, Stamp, StreamKey, Told, Version,
+    delivery::{self, Delivery},
     directory::DeadLetter,
     ledger::LargeViews,
     record::{ANSWER, ATTEMPT_CURSOR, Answer, COMMAND, Command, CursorNote},
@@ -25,6 +26,7 @@ pub(crate) const DELIVERY: &str = "test.delivery";
 pub(crate) const POISON: &str = "test.poison";
 
 pub(crate) struct Projection {
+    partitions: u32,
     store: EmbeddedStore,
     hints: Arc<dyn Hints>,
     subscription: Box<dyn Subscription>,
@@ -44,8 +46,8 @@ impl Projection {
     ) -> (Self, watch::Receiver<BTreeMap<Partition, u64>>) {
         let subscription = log.subscribe("projection").await.unwrap();
         let (folded, reader) = watch::channel(BTreeMap::new());
-        let ledgers = HashMap::new();
-        (Projection { store, hints, subscription, ledgers, folded, is_mended, held }, reader)
+        let (ledgers, partitions) = (HashMap::new(), log.identity().partitions);
+        (Projection { partitions, store, hints, subscription, ledgers, folded, is_mended, held }, reader)
     }
 
     /// Folds until the log is closed.
@@ -83,7 +85,8 @@ impl Projection {
                     StreamKey::Service => self.fold_service(&stamp, &events).await,
                     StreamKey::Account(account) => self.fold_account(account, &stamp, &events),
                 };
-                folded.into_iter().chain(notes).collect()
+                let delivery = (record.kind == DELIVERY).then(|| self.delivery(position, record, version));
+                folded.into_iter().chain(notes).chain(delivery).collect()
             }
         };
         let hints: Vec<Hint> = rows.iter().filter(|row| is_followed(&row.key)).map(hint_of).collect();
@@ -93,6 +96,21 @@ impl Projection {
         self.folded.send_modify(|folded| {
             folded.insert(position.partition, position.offset + 1);
         });
+    }
+
+    fn delivery(&self, position: Position, record: &Record, version: Version) -> Row {
+        let delivery = Delivery {
+            id: record.id.clone(),
+            event: "push".to_owned(),
+            hook: None,
+            streams: 1,
+            offset: position.offset,
+            outcome: delivery::Outcome::Projected,
+            received_ms: record.received_at,
+            applied_ms: record.received_at.plus(2),
+            visible_ms: Some(record.received_at.plus(3)),
+        };
+        delivery.row(position.partition.0, self.partitions, version)
     }
 
     fn said<'r>(&self, record: &'r Record) -> Option<(Told, Vec<Event<'r>>, Vec<CursorNote<'r>>)> {
@@ -181,7 +199,7 @@ fn dead_letter(position: Position, version: Version, record: &Record) -> Row {
 /// As the projector chooses.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Seen | Family::Epoch | Family::Active => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery => false,
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         _ => true,
