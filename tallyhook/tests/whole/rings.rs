@@ -448,8 +448,8 @@ async fn a_webhook_that_is_not_well_is_shown() {
     for _ in 0..30 {
         scene.clock.advance_ms(60_000);
         scene.forge.push(hall, 1);
+        scene.forge.fake.settle().await;
     }
-    scene.forge.fake.settle().await;
     until_true(&scene.forge, &service.reader(), WITHIN).await;
     scene.clock.advance_ms(5 * HOUR_S * 1000);
     until_metric(&service, r#"tallyhook_hooks{state="silent"}"#, 1).await;
