@@ -18,7 +18,7 @@ use view_store::{StoreError, ViewStore};
 use crate::{
     deliveries::Deliveries,
     folded::{Folded, Snapshot},
-    jobs::GistPolls,
+    jobs::{GistPolls, StarProgress},
     latest::Allowance,
     metrics::Metrics,
     rows::{Etag, ReadError, Rows},
@@ -44,6 +44,8 @@ pub(crate) struct Asker {
     /// The webhooks that send to us.
     pub(crate) deliveries: Arc<Mutex<Deliveries>>,
     pub(crate) metrics: Metrics,
+    /// How far questions about stargazers got.
+    pub(crate) stars: Arc<StarProgress>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -292,6 +294,7 @@ impl Asker {
     pub(crate) fn let_go_of_sweeps(&self, is_held: impl Fn(AccountId) -> bool) {
         let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
         sweeps.retain(|account, _| is_held(*account));
+        self.stars.let_go(is_held);
     }
 
     /// Sleeps, unless the process is ending.

@@ -10,6 +10,7 @@ mod profile;
 mod pulls;
 mod repositories;
 mod repository;
+mod starred;
 mod stars;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,8 @@ mod whole;
 use domain::{AccountId, NeedKey, RepoId, StreamKey, entity::repository::Repository};
 use github::client::RepoPath;
 
-pub(crate) use self::gists::GistPolls;
 use self::{bitbucket::Workspace, whole::Way};
+pub(crate) use self::{gists::GistPolls, starred::StarProgress};
 use crate::{
     ask::{Asker, JobError},
     schedule::{Ended, Task, What},
@@ -44,6 +45,7 @@ impl Asker {
             (StreamKey::Service, What::Hooks) => self.find_hooks().await,
             (StreamKey::Account(account), What::Deliveries(hook)) => self.look_through(account, *hook).await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
+            (StreamKey::Account(account), What::Stars) => self.check_starred(account).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
             // A row that this release does not write.
             (StreamKey::Service, _) | (StreamKey::Account(_), What::Latest | What::Hooks) => {
@@ -62,6 +64,7 @@ impl Asker {
             NeedKey::Repositories => self.ask_repositories(account, Way::Whole { is_watched: false }).await,
             NeedKey::Everything => self.check(account, Some(key)).await,
             NeedKey::Gists => self.ask_gists(account).await,
+            NeedKey::OwnStars => self.ask_own_stars(account).await,
             _ => Ok(Ended::Failed),
         }
     }

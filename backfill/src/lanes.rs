@@ -40,7 +40,10 @@ impl Urgency {
             (Urgency::Repair, _) | (_, What::Deliveries(_) | What::Hooks) => Spender::Repair,
             (Urgency::Rest, What::Need(NeedKey::Everything)) => Spender::Backfill,
             (Urgency::Rest, What::Need(NeedKey::Gists)) => Spender::Gists,
-            (Urgency::Rest, What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_))) => Spender::Stars,
+            (
+                Urgency::Rest,
+                What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_) | NeedKey::OwnStars) | What::Stars,
+            ) => Spender::Stars,
             (Urgency::Rest, What::Need(_)) => Spender::Load,
             (Urgency::Rest, What::Sweep) => Spender::Sweep,
             (Urgency::Rest, What::Latest) => Spender::Latest,

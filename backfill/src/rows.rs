@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountId, EntityKey, MemberSet, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
+    AccountId, EntityKey, MemberSet, Millis, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     codec::DecodeError,
     entity::{
         account::Account,
@@ -14,6 +14,8 @@ use domain::{
         pulls::PullBucket,
         repository::Repository,
         stargazers::{self, Member, StarBucket},
+        starred::{Starred, StarredCheck},
+        starrer::Starrer,
         stars::Stars,
     },
     need::Need,
@@ -38,6 +40,15 @@ pub(crate) enum ReadError {
 pub(crate) struct Etag {
     pub(crate) etag: String,
     pub(crate) asked_at: Version,
+}
+
+/// A stargazer, with what is known of them.
+#[derive(Debug)]
+pub(crate) struct Stargazer {
+    pub(crate) user: AccountId,
+    /// The login, as the repository's side knows it.
+    pub(crate) login: Option<String>,
+    pub(crate) starred: Starred,
 }
 
 /// Reading rows of the store.
@@ -99,11 +110,7 @@ impl Rows<'_> {
         let stars = self.stars(account, repo).await?.unwrap_or_default();
         let mut given = BTreeMap::new();
         for bucket in 0..stargazers::BUCKETS {
-            let key = member(account, repo, MemberSet::Stargazers, bucket, Vec::new());
-            let Some(row) = self.0.get(&key).await? else { continue };
-            let slice = StarBucket::decode(&row.value)?;
-            let counts = slice.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
-            given.extend(counts.map(|(user, it)| (user, it.clone())));
+            given.extend(self.slice_of_stargazers(account, repo, bucket, &stars).await?);
         }
         Ok(given)
     }
@@ -125,26 +132,107 @@ impl Rows<'_> {
         Ok(given.into_iter().filter(|(_, it)| it.told_at <= until).map(|(user, _)| user).collect())
     }
 
-    /// At most so many of the stargazers of whom it is not known what they starred, with their logins.
+    /// At most so many of the stargazers of whom it is not known what they starred, with their logins; from this slice
+    /// of the set on, and round to it again. With the slice that was looked at last.
     pub(crate) async fn unknown_stargazers(
         self,
         account: AccountId,
         repo: RepoId,
+        begin: u32,
         count_max: usize,
-    ) -> Result<Vec<(AccountId, Option<String>)>, ReadError> {
+    ) -> Result<(Vec<(AccountId, Option<String>)>, u32), ReadError> {
+        let stars = self.stars(account, repo).await?.unwrap_or_default();
         let mut unknown = Vec::new();
-        for (user, it) in self.stars_given(account, repo).await? {
-            let mut id = Vec::new();
-            user.write_key(&mut id);
-            let key = member(account, repo, MemberSet::Starred, stargazers::bucket_of(user), id);
-            if self.0.get(&key).await?.is_none() {
-                unknown.push((user, it.login));
-                if unknown.len() == count_max {
-                    break;
+        for bucket in (begin..stargazers::BUCKETS).chain(0..begin) {
+            for (user, it) in self.slice_of_stargazers(account, repo, bucket, &stars).await? {
+                let key = member(account, repo, MemberSet::Starred, bucket, id_bytes(user));
+                if self.0.get(&key).await?.is_none() {
+                    unknown.push((user, it.login));
+                    if unknown.len() == count_max {
+                        return Ok((unknown, bucket));
+                    }
                 }
             }
         }
-        Ok(unknown)
+        Ok((unknown, begin))
+    }
+
+    /// At most so many of the stargazers in a slice of the set, after this account, that were checked before `begun`.
+    pub(crate) async fn stale_stargazers(
+        self,
+        account: AccountId,
+        (repo, bucket, after): (RepoId, u32, Option<AccountId>),
+        begun: Millis,
+        count_max: usize,
+    ) -> Result<Vec<Stargazer>, ReadError> {
+        let stars = self.stars(account, repo).await?.unwrap_or_default();
+        let mut stale = Vec::new();
+        for (user, it) in self.slice_of_stargazers(account, repo, bucket, &stars).await? {
+            if stale.len() == count_max {
+                break;
+            }
+            if after.is_some_and(|after| user <= after) {
+                continue;
+            }
+            if let Some((starred, checked_ms)) = self.starred((account, repo), user).await?
+                && checked_ms < begun
+            {
+                stale.push(Stargazer { user, login: it.login, starred });
+            }
+        }
+        Ok(stale)
+    }
+
+    /// What a stargazer of a repository starred, as it is known there, and when that was checked.
+    pub(crate) async fn starred(
+        self,
+        (account, repo): (AccountId, RepoId),
+        user: AccountId,
+    ) -> Result<Option<(Starred, Millis)>, ReadError> {
+        let bucket = stargazers::bucket_of(user);
+        let key = |set| member(account, repo, set, bucket, id_bytes(user));
+        let Some(row) = self.0.get(&key(MemberSet::Starred)).await? else { return Ok(None) };
+        let starred = Starred::decode(&row.value)?;
+        let row = self.0.get(&key(MemberSet::StarredChecks)).await?;
+        let check = row.map(|row| StarredCheck::decode(&row.value)).transpose()?;
+        let checked_ms = StarredCheck::last(check, starred.asked_ms, starred.checked_ms);
+        Ok(Some((starred, checked_ms)))
+    }
+
+    /// The stars that count in a slice of the set.
+    async fn slice_of_stargazers(
+        self,
+        account: AccountId,
+        repo: RepoId,
+        bucket: u32,
+        stars: &Stars,
+    ) -> Result<Vec<(AccountId, Member)>, ReadError> {
+        let key = member(account, repo, MemberSet::Stargazers, bucket, Vec::new());
+        let Some(row) = self.0.get(&key).await? else { return Ok(Vec::new()) };
+        let slice = StarBucket::decode(&row.value)?;
+        let counts = slice.members().filter(|(_, it)| it.is_given && !stars.is_erased(it.at));
+        Ok(counts.map(|(user, it)| (user, it.clone())).collect())
+    }
+
+    /// The account's repositories whose neighbours somebody wants.
+    pub(crate) async fn wanted_stars(self, account: AccountId) -> Result<Vec<(RepoId, Stars)>, ReadError> {
+        let mut wanted = Vec::new();
+        let mut rows = self.0.scan(&ScanKey::Entities(StreamKey::Account(account))).await?;
+        while let Some(row) = rows.try_next().await? {
+            if let RowKey::Entity(_, EntityKey::Stars(repo)) = row.key {
+                let stars = Stars::decode(&row.value)?;
+                if stars.wanted.is_some() {
+                    wanted.push((repo, stars));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The account as one who stars.
+    pub(crate) async fn starrer(self, account: AccountId) -> Result<Option<Starrer>, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Starrer)).await?;
+        Ok(row.map(|row| Starrer::decode(&row.value)).transpose()?)
     }
 
     pub(crate) async fn login(self, key: &NeedKey) -> Result<Option<Login>, ReadError> {
@@ -196,6 +284,12 @@ impl Rows<'_> {
         let known: Option<Etag> = self.cursor(stream, &record::etag_cursor(what, repo)).await?;
         Ok(known.filter(|known| known.asked_at >= changed_at).map(|known| known.etag))
     }
+}
+
+fn id_bytes(user: AccountId) -> Vec<u8> {
+    let mut id = Vec::new();
+    user.write_key(&mut id);
+    id
 }
 
 fn member(account: AccountId, parent: RepoId, set: MemberSet, bucket: u32, id: Vec<u8>) -> RowKey {

@@ -88,6 +88,7 @@ impl Loop {
                     settings.hook_url.clone(),
                 ))),
                 metrics: metrics.clone(),
+                stars: Arc::default(),
                 shutdown: CancellationToken::new(),
             }),
             follower,
@@ -207,6 +208,9 @@ impl Loop {
             match due {
                 Due::Sweep(account) => {
                     self.lanes.add(StreamKey::Account(account), What::Sweep, now_ms, now_ms);
+                    if account.forge() == Forge::GitHub {
+                        self.lanes.add(StreamKey::Account(account), What::Stars, now_ms, now_ms);
+                    }
                 }
                 Due::Drop(account) => self.drop_account(account).await?,
             }

@@ -27,6 +27,8 @@ pub(crate) enum What {
     Need(NeedKey),
     /// Ask about everything, because it was long ago.
     Sweep,
+    /// Ask again what stargazers starred, because it was long ago.
+    Stars,
     /// Look through what one of the account's webhooks has sent.
     Deliveries(u64),
     /// Look for webhooks.
@@ -53,7 +55,8 @@ impl What {
             What::Sweep => 10,
             What::Latest => 11,
             // Hundreds of requests, which put off nothing else.
-            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_)) => 12,
+            What::Need(NeedKey::Stargazers(_) | NeedKey::Starred(_) | NeedKey::OwnStars) => 12,
+            What::Stars => 13,
         }
     }
 }
@@ -197,14 +200,16 @@ impl Schedule {
 
     /// Forgets what rows told, before they are read again. Of sweeps no row tells: they stay.
     pub(crate) fn forget_needs(&mut self, now: Millis) {
-        let is_swept = |queue: &Queue| queue.entries.contains_key(&What::Sweep);
-        let swept: Vec<StreamKey> =
-            self.queues.iter().filter(|(_, queue)| is_swept(queue)).map(|(stream, _)| *stream).collect();
+        let mut swept: Vec<(StreamKey, What)> = Vec::new();
+        for what in [What::Sweep, What::Stars] {
+            let queues = self.queues.iter().filter(|(_, queue)| queue.entries.contains_key(&what));
+            swept.extend(queues.map(|(stream, _)| (*stream, what.clone())));
+        }
         self.queues.clear();
         self.turns.clear();
         self.size = 0;
-        for stream in swept {
-            self.add(stream, What::Sweep, now, now);
+        for (stream, what) in swept {
+            self.add(stream, what, now, now);
         }
     }
 

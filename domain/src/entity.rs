@@ -21,5 +21,6 @@ pub mod pulls;
 pub mod repository;
 pub mod stargazers;
 pub mod starred;
+pub mod starrer;
 pub mod stars;
 pub mod visibility;

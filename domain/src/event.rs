@@ -15,7 +15,10 @@ pub use self::gists::{
     GistFacts, GistFile, GistUserFound, GistsReading, GistsWantedBy, SendingNote, SendingStep,
 };
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
-pub use self::stars::{Gazer, GazersListed, StarredReading, StarredRepository, StarsReading};
+pub use self::stars::{
+    Gazer, GazersListed, PageTag, StarredConfirmed, StarredReading, StarredRepository, StarrerReading,
+    StarsReading,
+};
 use crate::{
     commit::CommitId,
     id::{AccountId, Forge, RepoId},
@@ -220,6 +223,9 @@ pub enum Event<'a> {
     /// What the forge said of a repository's stars.
     #[serde(borrow)]
     Stars(Box<StarsReading<'a>>),
+    /// The account was asked what it starred itself.
+    #[serde(borrow)]
+    StarrerAsked(StarrerReading<'a>),
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.

@@ -120,6 +120,8 @@ pub enum EntityKey {
     Stars(RepoId),
     /// An API key, by its id; `Service` stream only.
     ApiKey(String),
+    /// Whether what the account itself starred must be asked for.
+    Starrer,
 }
 
 /// A set whose members have rows of their own.
@@ -131,6 +133,8 @@ pub enum MemberSet {
     Stargazers,
     /// What each of a repository's stargazers starred; the id is the account's.
     Starred,
+    /// When the forge last confirmed that; the id is the account's.
+    StarredChecks,
 }
 
 /// A rendered payload within a stream.
@@ -158,6 +162,8 @@ pub enum ViewKey {
     Neighbours(RepoId),
     /// A chunk of them, from 0.
     NeighboursChunk(RepoId, u32),
+    /// Up to which record they changed, where that is not shown yet.
+    NeighboursMark(RepoId),
 }
 
 /// Something that a forge must be asked, within a stream.
@@ -192,6 +198,8 @@ pub enum NeedKey {
     Stargazers(RepoId),
     /// What some of a repository's stargazers starred.
     Starred(RepoId),
+    /// What the account itself starred, for repositories of others whose neighbours somebody wants.
+    OwnStars,
 }
 
 /// The address of a row.
@@ -324,7 +332,8 @@ impl NeedKey {
             | NeedKey::Repositories
             | NeedKey::GistUser(_)
             | NeedKey::Gists
-            | NeedKey::Outbox => None,
+            | NeedKey::Outbox
+            | NeedKey::OwnStars => None,
         }
     }
 }

@@ -10,8 +10,10 @@
 pub mod cell;
 mod fold;
 mod gists;
+mod loading;
 pub mod names;
 mod render;
+mod starrer;
 pub mod stars;
 pub mod totals;
 
@@ -20,21 +22,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::{
     codec::DecodeError,
     directory::{Directory, HiddenRow, RepoName},
-    entity::{
-        account::Account,
-        pulls::{PullBucket, PullStates},
-        repository::Repository,
-        stargazers::StarBucket,
-        starred::Starred,
-        stars::Stars,
-    },
+    entity::{account::Account, pulls::PullStates, repository::Repository},
     event::{Event, Stamp},
     id::{AccountId, RepoId, StreamKey},
-    key::{EntityKey, MemberSet, NeedKey, RowKey, ScanKey, ViewKey},
+    key::{NeedKey, RowKey, ScanKey, ViewKey},
     ledger::{
         cell::{Cell, Stray},
         gists::GistsCell,
         names::Names,
+        starrer::StarrerCell,
         totals::Totals,
     },
     need::Need,
@@ -42,6 +38,8 @@ use crate::{
     time::Second,
     version::Version,
 };
+
+pub use self::loading::Loading;
 
 /// At most so many repositories are rendered into one batch of rows; more are left for the next call.
 pub const SLICE_MAX: usize = 512;
@@ -65,8 +63,8 @@ pub struct Ledger {
     gaps: BTreeSet<(String, RepoId)>,
     /// Repositories whose neighbours are to be rendered: by which record first, and by which last.
     neighbours: BTreeMap<RepoId, (Version, Version)>,
-    /// Repositories whose neighbours are large.
-    large_neighbours: BTreeSet<RepoId>,
+    /// The repository whose large neighbours are being rendered, and by which record first.
+    rendering: Option<(RepoId, Version)>,
     /// Repositories of which it is open whether they may be shown.
     unsettled: BTreeSet<RepoId>,
     dirty_cells: BTreeSet<RepoId>,
@@ -76,6 +74,7 @@ pub struct Ledger {
     is_hidden_written: bool,
     aliases: Vec<Row>,
     gists: GistsCell,
+    starrer: StarrerCell,
     /// Rough size of all cells in memory, in bytes.
     cells_weight: usize,
 }
@@ -137,73 +136,11 @@ impl Ledger {
     /// # Errors
     /// When a row was written by a newer release or is damaged.
     pub fn load(id: AccountId, rows: impl IntoIterator<Item = Row>) -> Result<Self, DecodeError> {
-        let mut ledger = Ledger::empty(id);
-        let mut needs: Vec<(NeedKey, Need)> = Vec::new();
+        let mut loading = Loading::of(id);
         for row in rows {
-            match row.key {
-                RowKey::Entity(_, EntityKey::Account) => {
-                    ledger.account = Account::decode(&row.value)?;
-                    ledger.account_version = row.version;
-                    ledger.is_hidden_written = ledger.account.hidden.is_some();
-                }
-                RowKey::Entity(_, EntityKey::Repository(repo)) => {
-                    let cell = Cell::new(Repository::decode(&row.value)?, row.version, PullStates::default());
-                    ledger.cells.insert(repo, cell);
-                }
-                RowKey::Member { set: MemberSet::Pulls, parent, bucket, .. } => {
-                    let entries = PullBucket::decode(&row.value)?;
-                    ledger.strays.entry(parent).or_default().states.load(bucket, entries, row.version);
-                }
-                RowKey::Entity(_, EntityKey::Stars(repo)) => {
-                    let stars = Stars::decode(&row.value)?;
-                    ledger.strays.entry(repo).or_default().stars(repo).load(stars, row.version);
-                }
-                RowKey::Member { set: MemberSet::Stargazers, parent, bucket, .. } => {
-                    let slice = StarBucket::decode(&row.value)?;
-                    ledger.strays.entry(parent).or_default().stars(parent).load_bucket(
-                        bucket,
-                        slice,
-                        row.version,
-                    );
-                }
-                RowKey::Member { set: MemberSet::Starred, parent, id, .. } => {
-                    let (user, _) = AccountId::read_key(&id).ok_or(DecodeError::Damaged)?;
-                    let starred = Starred::decode(&row.value)?;
-                    let stars = ledger.strays.entry(parent).or_default().stars(parent);
-                    stars.load_starred(user, &starred, row.version);
-                }
-                RowKey::Entity(_, EntityKey::Gists) => ledger.gists = GistsCell::load(&row)?,
-                // Written with the gists, and derived from them alone.
-                RowKey::Need(_, NeedKey::Gists | NeedKey::Outbox) => {}
-                RowKey::Need(_, key) => needs.push((key, Need::decode(&row.value)?)),
-                _ => {}
-            }
+            loading.take(&row)?;
         }
-        for stars in ledger.strays.values_mut().filter_map(|stray| stray.stars.as_mut()) {
-            stars.derive();
-        }
-        for (key, need) in needs.into_iter().filter(|(_, need)| need.is_open()) {
-            match key.repository() {
-                Some(repo) => ledger.strays.entry(repo).or_default().needs.push((key, need)),
-                None => {
-                    ledger.dirty.needs.insert(key.clone());
-                    ledger.account_needs.push((key, need));
-                }
-            }
-        }
-        for (repo, cell) in &mut ledger.cells {
-            if let Some(stray) = ledger.strays.remove(repo) {
-                cell.adopt(stray);
-            }
-        }
-        let repos: Vec<RepoId> = ledger.cells.keys().copied().collect();
-        for repo in repos {
-            ledger.derive(repo);
-            if let Some(cell) = ledger.cells.get(&repo) {
-                ledger.names.update(repo, &cell.repo);
-            }
-        }
-        Ok(ledger)
+        Ok(loading.finish())
     }
 
     fn empty(id: AccountId) -> Self {
@@ -219,7 +156,7 @@ impl Ledger {
             order: BTreeMap::new(),
             gaps: BTreeSet::new(),
             neighbours: BTreeMap::new(),
-            large_neighbours: BTreeSet::new(),
+            rendering: None,
             unsettled: BTreeSet::new(),
             dirty_cells: BTreeSet::new(),
             dirty: DirtyAccount::default(),
@@ -228,6 +165,7 @@ impl Ledger {
             is_hidden_written: false,
             aliases: Vec::new(),
             gists: GistsCell::default(),
+            starrer: StarrerCell::default(),
             cells_weight: 0,
         }
     }
@@ -235,8 +173,11 @@ impl Ledger {
     /// Folds the events of one record.
     pub fn evolve(&mut self, stamp: &Stamp, events: &[Event<'_>]) {
         self.gists.evolve(stamp, events);
-        // An account is not touched by what is said of its gists alone.
-        if !events.iter().all(gists::is_of_gists) || events.is_empty() {
+        self.starrer.evolve(self.id, stamp, events);
+        // An account is not touched by what is said of its gists, or of what it starred, alone.
+        let stands_alone =
+            |event: &Event<'_>| gists::is_of_gists(event) || starrer::is_of_starrer(event, self.id);
+        if !events.iter().all(stands_alone) || events.is_empty() {
             fold::Fold::new(self, stamp).run(events);
         }
     }
@@ -249,21 +190,33 @@ impl Ledger {
     /// The first record whose rows are not all given out yet; the log must not be committed past it.
     pub fn unwritten_since(&self) -> Option<Version> {
         let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
-        let neighbours = self.neighbours.values().map(|(since, _)| *since);
-        cells.chain(self.dirty.since).chain(self.gists.since).chain(neighbours).min()
+        let rendering = self.rendering.map(|(_, since)| since);
+        let neighbours = self.neighbours.values().map(|(since, _)| *since).chain(rendering);
+        let alone = self.gists.since.into_iter().chain(self.starrer.since);
+        cells.chain(self.dirty.since).chain(alone).chain(neighbours).min()
     }
 
     /// Whether anything is left to give out.
     pub fn is_dirty(&self) -> bool {
+        self.has_deferred_views() || self.has_large_neighbours()
+    }
+
+    /// Whether anything is left to give out but large neighbours.
+    pub fn has_deferred_views(&self) -> bool {
         !self.dirty_cells.is_empty()
             || self.dirty.since.is_some()
             || self.gists.since.is_some()
-            || !self.neighbours.is_empty()
+            || self.starrer.since.is_some()
+    }
+
+    /// Whether large neighbours wait to be rendered, by [`Self::render_neighbours`].
+    pub fn has_large_neighbours(&self) -> bool {
+        self.rendering.is_some() || !self.neighbours.is_empty()
     }
 
     /// Whether the account's own views are large, so that they are rendered less often.
     pub fn has_large_views(&self) -> bool {
-        !self.large_neighbours.is_empty() || self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
+        self.views.values().any(|shown| shown.length > LARGE_VIEW_BYTES)
     }
 
     /// Rough size in memory, in bytes.

@@ -8,8 +8,8 @@ use domain::{
     AccountId, Asked, Epoch, Event, Ledger, Millis, NeedKey, RepoId, Row, RowKey, Second, Stamp, StreamKey,
     Told, Version, ViewKey,
     event::{
-        Gazer, GazersListed, HiddenWhy, OwnerReading, RepositoryReading, StarReading, StarredReading,
-        StarredRepository, StarsReading, TrackedBy,
+        Gazer, GazersListed, HiddenWhy, OwnerReading, RepositoryReading, StarReading, StarredConfirmed,
+        StarredReading, StarredRepository, StarrerReading, StarsReading, TrackedBy,
     },
     ledger::LargeViews,
     need::Need,
@@ -59,7 +59,7 @@ fn drain(ledger: &mut Ledger) -> Vec<Row> {
         let drained = ledger.drain(LargeViews::Render);
         rows.extend(drained.rows);
         if !drained.has_more {
-            assert_eq!(ledger.unwritten_since(), None);
+            assert!(ledger.has_large_neighbours() || ledger.unwritten_since().is_none());
             return rows;
         }
     }
@@ -164,7 +164,7 @@ fn opening() -> Vec<Event<'static>> {
 }
 
 fn about_target() -> StarsReading<'static> {
-    StarsReading { repo: target(), gazers: Vec::new(), listed: None, starred: Vec::new() }
+    StarsReading::of(target())
 }
 
 fn gazer(id: u64, at: i64) -> Gazer<'static> {
@@ -193,6 +193,8 @@ fn starred(user: u64, repos: &[u64]) -> StarredReading<'static> {
         login: format!("user-{user}").into(),
         repositories: repos.iter().map(repository).collect(),
         is_whole: true,
+        older_ms: None,
+        pages: Vec::new(),
     }
 }
 
@@ -292,6 +294,139 @@ fn nobody_is_asked_about_stars_that_nobody_wants() {
     // They are known all the same, once somebody wants them.
     bench.fold(Told::Command, &[Event::NeighboursWanted { repo: target() }]);
     assert_eq!(bench.needs(), (true, true));
+}
+
+/// A star of the account on somebody else's repository, as its own stream is told.
+fn own_star(given: bool) -> Event<'static> {
+    let (repo, other) = (RepoId::github(3), AccountId::github(100));
+    let login = Some("ada".into());
+    Event::Star(StarReading { repo, owner: other, starrer: owner(), login, given, at: Second(50) })
+}
+
+fn starrer_asked(is_wanted: bool) -> Event<'static> {
+    let target = is_wanted.then(|| (AccountId::github(100), RepoId::github(101)));
+    Event::StarrerAsked(StarrerReading { login: "ada".into(), target })
+}
+
+#[test]
+fn a_star_on_another_repository_is_asked_about_where_somebody_wants_to_know() {
+    let rows = Rows::new();
+    let ledger = load(&rows);
+    let mut bench = Bench { rows, ledger, offset: 0 };
+    bench.fold(Told::Delivery, &[own_star(true)]);
+    assert!(!bench.is_open(&NeedKey::OwnStars), "nobody wants to know");
+
+    // It was asked before a star was folded that it may not show.
+    let asked = bench.asked(60);
+    bench.fold(Told::Delivery, &[own_star(true)]);
+    bench.fold(Told::Answer(asked), &[starrer_asked(true)]);
+    assert!(bench.is_open(&NeedKey::OwnStars));
+    let asked = bench.asked(61);
+    bench.fold(Told::Answer(asked), &[starrer_asked(true)]);
+    assert!(!bench.is_open(&NeedKey::OwnStars));
+
+    // From its rows it is the same.
+    bench.ledger = load(&bench.rows);
+    bench.fold(Told::Delivery, &[own_star(false)]);
+    assert!(bench.is_open(&NeedKey::OwnStars));
+    bench.ledger = load(&bench.rows);
+    let asked = bench.asked(62);
+    bench.fold(Told::Answer(asked), &[starrer_asked(false)]);
+    assert!(!bench.is_open(&NeedKey::OwnStars));
+    bench.fold(Told::Delivery, &[own_star(true)]);
+    assert!(!bench.is_open(&NeedKey::OwnStars), "nobody wants to know any more");
+}
+
+#[test]
+fn a_confirmation_counts_for_the_answer_that_it_confirms() {
+    let mut bench = Bench::new();
+    bench.list(100, &[(1, 50), (2, 60)], &[]);
+    bench.starred(101, 1, &[3]);
+    bench.starred(102, 2, &[3]);
+    let checked = |bench: &Bench| bench.head().unwrap().meta.checked_ms.unwrap().0 / 1_000;
+    assert_eq!(checked(&bench), 100);
+    bench.list(200, &[(1, 50), (2, 60)], &[]);
+    assert_eq!(checked(&bench), 101);
+    let confirm = |bench: &mut Bench, date, user, read: i64| {
+        let starrer = AccountId::github(user);
+        let confirmed = vec![StarredConfirmed { starrer, read_ms: Millis(read * 1_000) }];
+        bench.answer(date, StarsReading { confirmed, ..about_target() });
+    };
+    let chunk = RowKey::View(stream(), ViewKey::NeighboursChunk(target(), 0));
+    let before = bench.rows[&chunk].version;
+    confirm(&mut bench, 201, 1, 101);
+    assert_eq!(checked(&bench), 102);
+    confirm(&mut bench, 202, 2, 90);
+    assert_eq!(checked(&bench), 102, "of another answer");
+    confirm(&mut bench, 203, 2, 102);
+    assert_eq!(checked(&bench), 200);
+    assert_eq!(bench.rows[&chunk].version, before, "what is shown did not change");
+
+    // From its rows it is the same; and what is newer than the confirmation stands by itself.
+    bench.ledger = load(&bench.rows);
+    bench.list(300, &[(1, 50), (2, 60)], &[]);
+    assert_eq!(checked(&bench), 201);
+    bench.starred(250, 1, &[3, 4]);
+    assert_eq!(checked(&bench), 203);
+}
+
+/// Sixty stargazers with a hundred stars each.
+fn large() -> Bench {
+    let mut bench = Bench::new();
+    let gazers: Vec<(u64, i64)> = (1..=60).map(|user| (user, 50)).collect();
+    bench.list(100, &gazers, &[]);
+    let repos: Vec<u64> = (200..300).collect();
+    for user in 1..=60 {
+        bench.starred(101, user, &repos);
+    }
+    bench
+}
+
+#[test]
+fn large_neighbours_are_rendered_in_slices_and_called_incomplete_until_then() {
+    let mut bench = large();
+    let is_marked = |bench: &Bench| {
+        let mark = bench.rows.get(&RowKey::View(stream(), ViewKey::NeighboursMark(target())));
+        mark.is_some_and(|mark| bench.head().is_none_or(|head| head.at < mark.version))
+    };
+    let settle = |bench: &mut Bench| {
+        loop {
+            let drained = bench.ledger.render_neighbours();
+            for row in drained.rows {
+                write(&mut bench.rows, row);
+            }
+            if !drained.has_more {
+                return;
+            }
+        }
+    };
+    assert!(is_marked(&bench) && bench.ledger.is_dirty());
+    settle(&mut bench);
+    assert!(!is_marked(&bench) && !bench.ledger.is_dirty());
+    let (before, complete) = bench.shown().unwrap();
+    assert!(complete);
+    assert_eq!(before.as_array().unwrap().len(), 100);
+
+    // What is folded while they are rendered is shown by the next ones, and what is shown meanwhile is whole.
+    bench.star(1, false, 200);
+    bench.ledger.render_neighbours();
+    bench.star(2, false, 201);
+    assert_eq!(bench.shown(), Some((before, true)));
+    assert!(is_marked(&bench));
+    let since = bench.ledger.unwritten_since();
+    assert_eq!(since, Some(version(bench.offset - 1)), "a crash must render both again");
+    settle(&mut bench);
+    let (after, _) = bench.shown().unwrap();
+    assert_eq!(after[0]["stargazers"].as_array().unwrap().len(), 58);
+    assert!(!is_marked(&bench));
+
+    // What goes private leaves at once, whatever is being rendered.
+    bench.star(3, false, 202);
+    bench.ledger.render_neighbours();
+    let hidden = Event::RepositoryHidden { repo: target(), at: Second(300), why: HiddenWhy::Private };
+    bench.fold(Told::Delivery, &[hidden]);
+    assert_eq!(bench.shown(), None);
+    assert!(!bench.ledger.is_dirty());
 }
 
 /// One record of a history; answers are asked for when everything before was folded.

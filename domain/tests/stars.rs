@@ -10,7 +10,7 @@ use domain::{
     AccountId, Asked, Epoch, Millis, RepoId, Second, Stamp, Told, Version,
     entity::{
         stargazers::{Given, StarBucket},
-        starred::{Repo, Starred},
+        starred::{Repo, Starred, StarredCheck},
         stars::Stars,
     },
     event::GazersListed,
@@ -167,7 +167,9 @@ fn starred(id: u64, asked: u64, repos: &BTreeSet<u64>) -> Starred {
         login: format!("user-{id}"),
         asked: (version(asked), Second(date)),
         asked_ms: Millis(date * 1_000),
+        checked_ms: Millis(date * 1_000),
         is_whole: true,
+        pages: Vec::new(),
         // Every few answers the repository has another name.
         repositories: repos
             .iter()
@@ -185,6 +187,8 @@ enum Step {
     Add(u64),
     Remove(u64),
     Starred(u64, BTreeSet<u64>),
+    /// Confirms the answer of this step.
+    Confirmed(u64, u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -193,6 +197,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1u64..7).prop_map(Step::Add),
         1 => (1u64..7).prop_map(Step::Remove),
         3 => (1u64..7, repos).prop_map(|(id, repos)| Step::Starred(id, repos)),
+        2 => (1u64..7, 1u64..40).prop_map(|(id, step)| Step::Confirmed(id, step)),
     ]
 }
 
@@ -228,7 +233,13 @@ fn joined(hood: &Neighbourhood, shared_min: u32, limit: usize) -> Value {
 fn head(chunks: &[Chunk]) -> Head {
     let meta =
         Meta { hash: 1, length: 2, as_of: Second(3), checked_ms: None, complete: false, name: "o/n".into() };
-    Head { version: version(1), chunks: u32::try_from(chunks.len()).unwrap(), meta, is_closed: false }
+    Head {
+        version: version(1),
+        at: version(1),
+        chunks: u32::try_from(chunks.len()).unwrap(),
+        meta,
+        is_closed: false,
+    }
 }
 
 fn read(chunks: &[Chunk], shared_min: u32, limit: usize) -> Value {
@@ -254,7 +265,8 @@ proptest! {
     ) {
         let mut hood = Neighbourhood::new(RepoId::github(TARGET));
         let mut gazers = BTreeSet::new();
-        let mut known = BTreeMap::new();
+        let mut known: BTreeMap<u64, Starred> = BTreeMap::new();
+        let mut checks: BTreeMap<u64, StarredCheck> = BTreeMap::new();
         for (place, step) in (1u64..).zip(&steps) {
             match step {
                 Step::Add(id) => {
@@ -273,7 +285,23 @@ proptest! {
                     prop_assert!(!hood.starred(user(*id), &starred(*id, 0, &BTreeSet::new()), version(place + 1)));
                     known.insert(*id, answer);
                 }
+                Step::Confirmed(id, step) => {
+                    let read_ms = Millis(i64::try_from(*step).unwrap() * 1_000);
+                    let checked_ms = Millis(i64::try_from(place).unwrap() * 1_000);
+                    let check = StarredCheck { read_ms, checked_ms };
+                    prop_assert!(hood.confirm(user(*id), check, version(place)));
+                    let older = StarredCheck { checked_ms: Millis(1), ..check };
+                    prop_assert!(!hood.confirm(user(*id), older, version(place + 1)));
+                    checks.insert(*id, check);
+                }
             }
+            // Only what the present answer said is confirmed.
+            let checked = gazers.iter().filter_map(|id| {
+                let answer = known.get(id)?;
+                let check = checks.get(id).filter(|check| check.read_ms == answer.asked_ms);
+                Some(check.map_or(answer.asked_ms, |check| check.checked_ms.max(answer.asked_ms)))
+            });
+            prop_assert_eq!(hood.checked_ms(), checked.min());
             let missing: BTreeSet<AccountId> = hood.missing().map(|(_, id)| id).collect();
             let expected = gazers.iter().filter(|id| !known.contains_key(*id)).copied().map(user);
             prop_assert_eq!(missing, expected.collect::<BTreeSet<_>>());
@@ -290,6 +318,9 @@ proptest! {
         }
         for id in gazers.iter().rev() {
             again.add(user(*id), version(1));
+        }
+        for (id, check) in &checks {
+            again.confirm(user(*id), *check, version(1));
         }
         prop_assert_eq!(again.ranked(), hood.ranked());
         prop_assert_eq!(again.is_complete(), hood.is_complete());

@@ -27,17 +27,18 @@ use domain::{
         pulls::{PullBucket, PullTotals, PullsCounted},
         repository::{Facts, HtmlUrl, Repository},
         stargazers::{Given, StarBucket},
-        starred::{Repo, Starred},
+        starred::{Repo, Starred, StarredCheck},
+        starrer::Starrer,
         stars::{Listed, Stars, Wanted},
         visibility::{Hidden, Visibility},
     },
-    event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PullState, TrackedBy},
+    event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, TrackedBy},
     need::Need,
     view::{
         body::{Body, Meta, Stored},
         gists::Items,
         latest::Fragments,
-        neighbours::{Chunk, Head, Piece, StoredHead},
+        neighbours::{Chunk, Head, Mark, Piece, StoredHead},
         summary::{StoredSummary, Summary},
     },
 };
@@ -308,10 +309,28 @@ fn frozen_stars(frozen: &mut Frozen) {
         login: "ada".into(),
         asked: (version(5), Second(6)),
         asked_ms: Millis(7),
+        checked_ms: Millis(6),
         is_whole: true,
         repositories: vec![hello],
+        pages: vec![PageTag {
+            url: Some("https://example.org/user/1/starred?page=2".into()),
+            etag: "\"1\"".into(),
+        }],
     };
     frozen.check("starred", &[starred], Starred::encode, Starred::decode);
+    let confirmed = StarredCheck { read_ms: Millis(7), checked_ms: Millis(8) };
+    frozen.check("starred check", &[confirmed], StarredCheck::encode, StarredCheck::decode);
+    let starrer = Starrer {
+        login: Some("ada".into()),
+        target: Some((AccountId::github(4), RepoId::github(3))),
+        given_at: version(5),
+        taken_at: version(6),
+        told_ms: Millis(7),
+        asked_at: version(8),
+        read_ms: Millis(9),
+    };
+    frozen.check("starrer", &[starrer, Starrer::default()], Starrer::encode, Starrer::decode);
+    frozen.check("neighbours mark", &[Mark], Mark::encode, Mark::decode);
     let meta = Meta {
         hash: 1,
         length: 2,
@@ -320,7 +339,7 @@ fn frozen_stars(frozen: &mut Frozen) {
         complete: false,
         name: "octocat/hello".into(),
     };
-    let head = Head { version: version(8), chunks: 1, meta, is_closed: true };
+    let head = Head { version: version(8), at: version(8), chunks: 1, meta, is_closed: true };
     let heads = [StoredHead::Head(head), StoredHead::Gone];
     frozen.check("neighbours", &heads, StoredHead::encode, StoredHead::decode);
     // How a chunk is compressed is no promise; that of today reads back all the same.

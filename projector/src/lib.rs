@@ -13,6 +13,7 @@ mod deliveries;
 mod fold;
 mod lag;
 mod metrics;
+mod neighbours;
 mod progress;
 mod retry;
 mod run;

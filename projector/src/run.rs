@@ -24,6 +24,7 @@ use crate::{
     dead_letters::{self, DeadLetters},
     deliveries::{self, Applied},
     metrics::Metrics,
+    neighbours::{self, LargeNeighbours},
     progress::Progress,
     retry::until_done,
     seen::{self, Recogniser, Seen},
@@ -37,10 +38,15 @@ const LARGE_VIEW_REST: u32 = 50;
 /// A large view is never older than this, however long it takes to render.
 const LARGE_VIEW_AGE_MAX: Duration = Duration::from_secs(5);
 
+/// At the end large neighbours are rendered for so long at most: a shutdown has ten seconds.
+const FINISH_MAX: Duration = Duration::from_secs(2);
+
 /// A partition that is being folded.
 struct Tail {
     /// The offset to fold next.
     next: u64,
+    /// The last folded record.
+    version: Version,
     /// Offsets and checksums of records that are folded and not committed yet.
     uncommitted: VecDeque<Seen>,
     /// The end of the log when the partition was assigned.
@@ -76,6 +82,7 @@ pub(crate) struct Loop {
     working_set: WorkingSet,
     dead_letters: DeadLetters,
     deferred: BTreeMap<AccountId, Deferred>,
+    neighbours: LargeNeighbours,
     /// When each large account's views were rendered last, and how long it took.
     rendered: BTreeMap<AccountId, (Instant, Duration)>,
     has_unflushed: bool,
@@ -105,6 +112,7 @@ impl Loop {
             epoch,
             tails: BTreeMap::new(),
             deferred: BTreeMap::new(),
+            neighbours: LargeNeighbours::default(),
             rendered: BTreeMap::new(),
             has_unflushed: false,
             flush_due: now,
@@ -141,13 +149,16 @@ impl Loop {
     fn due(&self) -> Option<Instant> {
         let flush = (self.has_unflushed && self.flushing.is_none()).then_some(self.flush_due);
         let render = self.deferred.values().map(|deferred| deferred.due).min();
-        [flush, render].into_iter().flatten().min()
+        [flush, render, self.neighbours.next_at()].into_iter().flatten().min()
     }
 
     async fn tick(&mut self) -> Result<(), Stopped> {
         let now = Instant::now();
         if self.deferred.values().any(|deferred| deferred.due <= now) {
             self.render_deferred(now).await?;
+        }
+        if let Some((account, partition)) = self.neighbours.due(now) {
+            self.render_neighbours(account, partition).await?;
         }
         if self.has_unflushed && self.flushing.is_none() && self.flush_due <= now {
             self.start_flush().await?;
@@ -183,8 +194,13 @@ impl Loop {
             if let Err(error) = self.subscription.seek(at).await {
                 return Err(Stopped(error.to_string()));
             }
-            let tail =
-                Tail { next: start, uncommitted: VecDeque::new(), target: bounds.end, caught_up: false };
+            let tail = Tail {
+                next: start,
+                version: Version::NONE,
+                uncommitted: VecDeque::new(),
+                target: bounds.end,
+                caught_up: false,
+            };
             self.tails.insert(assignment.partition, tail);
             if start > 0 {
                 self.tell_folded(at.partition, Version::new(self.epoch, start - 1), start);
@@ -256,9 +272,17 @@ impl Loop {
             let rest = self.rest_of(account, now);
             let large = if rest.is_none() { LargeViews::Render } else { LargeViews::Later };
             self.drain(account, large, &mut rows).await?;
+            let since = first.get(&partition).copied().unwrap_or(0);
+            let ledger = self.working_set.get(account);
+            let (is_deferred, has_neighbours) =
+                ledger.map_or((false, false), |it| (it.has_deferred_views(), it.has_large_neighbours()));
+            if has_neighbours {
+                self.neighbours.wait(account, partition, since, now);
+            } else {
+                self.neighbours.end(account);
+            }
             match rest {
-                Some(due) if self.working_set.get(account).is_some_and(|ledger| ledger.is_dirty()) => {
-                    let since = first.get(&partition).copied().unwrap_or(0);
+                Some(due) if is_deferred => {
                     let unseen = BTreeMap::new();
                     self.deferred.entry(account).or_insert(Deferred { partition, since, due, unseen });
                 }
@@ -273,7 +297,10 @@ impl Loop {
         self.write(rows).await?;
         for (partition, version) in last {
             let partition = Partition(partition);
-            let next = self.tails.get(&partition).map_or(0, |tail| tail.next);
+            let next = self.tails.get_mut(&partition).map_or(0, |tail| {
+                tail.version = version;
+                tail.next
+            });
             self.tell_folded(partition, version, next);
         }
         Ok(())
@@ -375,6 +402,26 @@ impl Loop {
         Ok(())
     }
 
+    /// Renders a slice of an account's large neighbours.
+    async fn render_neighbours(&mut self, account: AccountId, partition: Partition) -> Result<(), Stopped> {
+        let started = Instant::now();
+        let Some(ledger) = self.working_set.get(account) else {
+            self.neighbours.end(account);
+            return Ok(());
+        };
+        if let Some(tail) = self.tails.get(&partition) {
+            let folded = neighbours::Folded { next: tail.next, version: tail.version };
+            self.neighbours.begin(account, folded);
+        }
+        let drained = ledger.render_neighbours();
+        let unwritten_since = ledger.unwritten_since().filter(|_| drained.has_more);
+        let took = started.elapsed();
+        self.write(drained.rows).await?;
+        self.neighbours.rendered(account, took, unwritten_since, Instant::now());
+        self.working_set.used(account);
+        Ok(())
+    }
+
     async fn write(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
         if rows.is_empty() {
             return Ok(());
@@ -409,7 +456,8 @@ impl Loop {
         let mut rows = Vec::new();
         for (partition, tail) in &mut self.tails {
             let held = self.deferred.values().filter(|deferred| deferred.partition == *partition);
-            let safe = held.map(|deferred| deferred.since).min().unwrap_or(tail.next).min(tail.next);
+            let held = held.map(|deferred| deferred.since).chain(self.neighbours.held(*partition)).min();
+            let safe = held.unwrap_or(tail.next).min(tail.next);
             let mut last = None;
             while tail.uncommitted.front().is_some_and(|seen| seen.offset < safe) {
                 last = tail.uncommitted.pop_front();
@@ -451,8 +499,17 @@ impl Loop {
         for deferred in self.deferred.values_mut().filter(|deferred| leaving(&deferred.partition)) {
             deferred.due = Instant::now();
         }
+        let begun = Instant::now();
+        self.neighbours.hurry(begun, |partition| leaving(&partition));
         let finished: Pin<Box<dyn Future<Output = Result<(), Stopped>> + Send + '_>> = Box::pin(async {
             self.render_deferred(Instant::now()).await?;
+            // What takes too long is rendered by whoever folds it again.
+            while let Some((account, partition)) = self.neighbours.due(Instant::now())
+                && begun.elapsed() < FINISH_MAX
+            {
+                self.render_neighbours(account, partition).await?;
+                self.neighbours.hurry(begun, |partition| leaving(&partition));
+            }
             let commit = self.note_seen().await?;
             self.store.flush().await.map_err(|error| Stopped(error.to_string()))?;
             self.commit(commit, Wait::Durable).await
@@ -473,6 +530,7 @@ impl Loop {
         self.dead_letters.forget(|stream| partitions.contains(&log.partition_of(stream)));
         self.working_set.forget_all(is_gone);
         self.deferred.retain(|account, _| !is_gone(*account));
+        self.neighbours.forget(is_gone);
         self.rendered.retain(|account, _| !is_gone(*account));
     }
 
@@ -537,7 +595,9 @@ fn is_followed(key: &RowKey) -> bool {
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         // Chunks are many, and are read with their head only.
-        Family::View => !matches!(key, RowKey::View(_, ViewKey::NeighboursChunk(..))),
+        Family::View => {
+            !matches!(key, RowKey::View(_, ViewKey::NeighboursChunk(..) | ViewKey::NeighboursMark(_)))
+        }
         Family::RepoName
         | Family::Directory
         | Family::Need

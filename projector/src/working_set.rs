@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{AccountId, Ledger, Row};
+use domain::{AccountId, Ledger, codec::DecodeError, ledger::Loading};
 use futures::TryStreamExt;
 use tokio_util::sync::CancellationToken;
 use view_store::{StoreError, ViewStore};
 
 use crate::{Stopped, retry::until_done};
+
+/// A ledger from this on is large: to read it again takes a second of the processor and more, for which every other
+/// account of the partition waits.
+const LARGE_BYTES: usize = 64 << 20;
+/// Large ledgers are bounded by themselves, so that neither their neighbours in time nor they push the others out. The
+/// stars of one repository with 40 000 stargazers take some 550 MB.
+const LARGE_BYTES_MAX: usize = 640 << 20;
 
 /// Ledgers by account; the one used longest ago is forgotten first.
 pub(crate) struct WorkingSet {
@@ -16,6 +23,8 @@ pub(crate) struct WorkingSet {
     clock: u64,
     bytes: usize,
     bytes_max: usize,
+    /// Of large ledgers.
+    large_bytes: usize,
 }
 
 struct Entry {
@@ -26,7 +35,14 @@ struct Entry {
 
 impl WorkingSet {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        WorkingSet { ledgers: HashMap::default(), by_use: BTreeMap::new(), clock: 0, bytes: 0, bytes_max }
+        WorkingSet {
+            ledgers: HashMap::default(),
+            by_use: BTreeMap::new(),
+            clock: 0,
+            bytes: 0,
+            bytes_max,
+            large_bytes: 0,
+        }
     }
 
     /// Makes sure that an account's ledger is loaded.
@@ -39,8 +55,8 @@ impl WorkingSet {
         if self.ledgers.contains_key(&account) {
             return Ok(());
         }
-        let rows = until_done("reading an account's rows", shutdown, || rows_of(account, store)).await?;
-        let ledger = Ledger::load(account, rows).map_err(|error| {
+        let read = until_done("reading an account's rows", shutdown, || read(account, store)).await?;
+        let ledger = read.map_err(|error| {
             Stopped(format!(
                 "a row of account {account} cannot be read ({error}): the store was written by a newer release. \
                  Start that release, or move state.redb away; it is rebuilt from the log at the next start"
@@ -63,18 +79,32 @@ impl WorkingSet {
         self.by_use.remove(&entry.used);
         entry.used = self.clock;
         self.by_use.insert(entry.used, account);
-        self.bytes -= entry.bytes;
-        entry.bytes = entry.ledger.weight();
-        self.bytes += entry.bytes;
+        let before = std::mem::replace(&mut entry.bytes, entry.ledger.weight());
+        let now = entry.bytes;
+        *self.sum_of(before) -= before;
+        *self.sum_of(now) += now;
     }
 
-    /// Forgets ledgers that have nothing to write, those used longest ago first, down to the bound.
+    /// The sum in which a ledger of this size counts.
+    fn sum_of(&mut self, bytes: usize) -> &mut usize {
+        if bytes < LARGE_BYTES { &mut self.bytes } else { &mut self.large_bytes }
+    }
+
+    /// Forgets ledgers that have nothing to write, those used longest ago first, down to the bounds.
     pub(crate) fn shrink(&mut self) {
         let mut after = 0;
-        while self.bytes > self.bytes_max {
+        while self.bytes > self.bytes_max || self.large_bytes > LARGE_BYTES_MAX {
             let Some((&used, &account)) = self.by_use.range(after..).next() else { return };
             after = used + 1;
-            if self.ledgers.get(&account).is_some_and(|entry| !entry.ledger.is_dirty()) {
+            let Some(entry) = self.ledgers.get(&account) else { continue };
+            let is_large = entry.bytes >= LARGE_BYTES;
+            let is_too_much = if is_large {
+                // The last of them stays, however large: whoever used it is likely to use it again.
+                self.large_bytes > LARGE_BYTES_MAX && self.large_bytes > entry.bytes
+            } else {
+                self.bytes > self.bytes_max
+            };
+            if is_too_much && !entry.ledger.is_dirty() {
                 self.forget(account);
             }
         }
@@ -84,7 +114,7 @@ impl WorkingSet {
     pub(crate) fn forget(&mut self, account: AccountId) {
         if let Some(entry) = self.ledgers.remove(&account) {
             self.by_use.remove(&entry.used);
-            self.bytes -= entry.bytes;
+            *self.sum_of(entry.bytes) -= entry.bytes;
         }
     }
 
@@ -97,11 +127,16 @@ impl WorkingSet {
     }
 }
 
-async fn rows_of(account: AccountId, store: &dyn ViewStore) -> Result<Vec<Row>, StoreError> {
-    let mut rows = Vec::new();
+/// Reads an account row by row: what a large one stores is never all in memory.
+async fn read(account: AccountId, store: &dyn ViewStore) -> Result<Result<Ledger, DecodeError>, StoreError> {
+    let mut loading = Loading::of(account);
     for range in Ledger::ranges(account) {
-        let found: Vec<Row> = store.scan(&range).await?.try_collect().await?;
-        rows.extend(found);
+        let mut rows = store.scan(&range).await?;
+        while let Some(row) = rows.try_next().await? {
+            if let Err(error) = loading.take(&row) {
+                return Ok(Err(error));
+            }
+        }
     }
-    Ok(rows)
+    Ok(Ok(loading.finish()))
 }

@@ -1,6 +1,8 @@
 //! Neighbours (S3) on their way to a reader: chunks of one version, joined and sent one after the other, so that an
 //! answer of a hundred megabytes takes a few in memory once it is read.
 
+mod order;
+
 use std::{io::Write as _, sync::Arc};
 
 use axum::{body::Body, response::Response};
@@ -21,6 +23,7 @@ use tokio::{
     time::Instant,
 };
 
+use self::order::{Order, Orders};
 use crate::{
     claims::{Claimed, Claims},
     protocol::{conditional, detail::Detail, encoding, names, path::segment, problem::Problem},
@@ -61,6 +64,7 @@ pub(crate) struct Selection {
 pub(crate) struct Neighbours {
     wanted: Claims<(AccountId, RepoId)>,
     sending: Arc<Semaphore>,
+    orders: Orders,
 }
 
 impl Default for Neighbours {
@@ -68,6 +72,7 @@ impl Default for Neighbours {
         Neighbours {
             wanted: Claims::new(WANTED_LASTS, WANTED_MAX),
             sending: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            orders: Orders::default(),
         }
     }
 }
@@ -115,7 +120,9 @@ impl Window {
     fn moved_neighbours(&self, present: &str, uri: &Uri) -> Result<Response, Detail> {
         let (owner, name) = present.split_once('/').ok_or_else(Detail::no_repository)?;
         let path = format!("/repos/{}/{}/starneighbours", segment(owner), segment(name));
-        Ok(moved(self, &path, uri))
+        let mut response = moved(self, &path, uri);
+        response.headers_mut().insert(header::CACHE_CONTROL, names::cache_control(true));
+        Ok(response)
     }
 
     /// What stands before the chunks. Where nobody wanted it before, it is wished for and waited for.
@@ -167,14 +174,17 @@ impl Window {
         let permit = permit.map_err(|_| ReadError::Unavailable)?;
         let (head, chunks) = self.read_chunks(account, repo, head).await?;
         let is_gzip = head.meta.length >= GZIP_BYTES_MIN && encoding::accepts_gzip(request);
-        let etag = self.etag(&head, selection, is_gzip);
+        let order = self.neighbours.orders.of((account, repo), &head, &chunks).await?;
+        let etag = self.etag(&head, &order, selection, is_gzip);
         let mut headers = self.shared_headers().clone();
-        let is_complete = head.meta.complete && self.is_fresh(head.meta.checked_ms).await;
+        let is_complete = head.meta.complete
+            && self.is_fresh(head.meta.checked_ms).await
+            && self.shows_all(account, repo, &head).await?;
         headers.insert(header::CACHE_CONTROL, names::cache_control(true));
         headers.insert(header::ETAG, etag.clone());
         headers.insert(&names::COMPLETE, names::complete(is_complete));
         let partition = self.log.partition_of(StreamKey::Account(account)).0;
-        let position = format!("{partition}:{}.{:x}", head.version.offset(), self.hidden.changes());
+        let position = format!("{partition}:{}.{:x}", head.at.offset(), self.hidden.changes());
         headers.insert(&names::POSITION, text(position));
         if head.meta.as_of.0 > 0 {
             headers.insert(&names::AS_OF, text(head.meta.as_of.to_string()));
@@ -234,10 +244,18 @@ impl Window {
         Err(Detail::computing())
     }
 
-    /// Of the neighbours, of what is selected of them, and of what is hidden: any of it changes the bytes.
-    fn etag(&self, head: &Head, selection: Selection, is_gzip: bool) -> HeaderValue {
-        let parts =
-            [head.meta.hash, selection.limit as u64, u64::from(selection.shared_min), self.hidden.changes()];
+    /// Whether no record changed the neighbours that they do not show yet: large ones are rendered now and then.
+    async fn shows_all(&self, account: AccountId, repo: RepoId, head: &Head) -> Result<bool, Detail> {
+        let key = RowKey::View(StreamKey::Account(account), ViewKey::NeighboursMark(repo));
+        let mark = self.store.get(&key).await.map_err(|_| ReadError::Unavailable)?;
+        Ok(mark.is_none_or(|mark| mark.version <= head.at))
+    }
+
+    /// Of the neighbours, of what is selected of them, and of which of those are hidden: any of it changes the bytes.
+    fn etag(&self, head: &Head, order: &Order, selection: Selection, is_gzip: bool) -> HeaderValue {
+        let hidden = self.hidden.look();
+        let left_out = order.left_out(selection, |repo, owner| hidden.hides_repository(owner, repo));
+        let parts = [head.meta.hash, selection.limit as u64, u64::from(selection.shared_min), left_out];
         let bytes: Vec<u8> = parts.into_iter().flat_map(u64::to_le_bytes).collect();
         let suffix = if is_gzip { "-g" } else { "" };
         text(format!("\"{:016x}{suffix}\"", body::hash(&bytes)))

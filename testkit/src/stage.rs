@@ -296,6 +296,16 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    /// A projector that nobody ends holds its log and its store in memory for as long as the runtime lives, and a test
+    /// of a thousand histories makes some thousands of them.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.get_mut().take() {
+            running.task.abort();
+        }
+    }
+}
+
 async fn begin_epoch(store: &EmbeddedStore) {
     if store.get(&RowKey::Epoch).await.expect("a store in memory answers").is_none() {
         let value = Epoch::FIRST.encode().into();

@@ -55,7 +55,9 @@ impl Asker {
             What::Need(NeedKey::Repositories) => self.list_workspace(workspace).await,
             What::Need(NeedKey::Repository(repo)) => self.ask_watched(workspace, *repo).await,
             // Bitbucket is never asked for these; a row that says so is none of this release.
-            What::Need(_) | What::Latest | What::Hooks | What::Deliveries(_) => Ok(Ended::Failed),
+            What::Need(_) | What::Stars | What::Latest | What::Hooks | What::Deliveries(_) => {
+                Ok(Ended::Failed)
+            }
         }
     }
 

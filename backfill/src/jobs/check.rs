@@ -90,6 +90,7 @@ impl Asker {
         }
         let unheard = public().filter(|(_, repo)| !since.is_before_all_of(repo)).map(|(id, _)| *id).collect();
         self.check_repositories(account, since, unheard).await?;
+        self.check_stargazers(account, since).await?;
         for (repo, before) in before.iter().flatten() {
             self.tell_drift(account, *repo, before).await?;
         }
@@ -171,9 +172,7 @@ impl Asker {
         let Some(target) = self.target(account, id).await? else { return Ok(()) };
         let wants_pulls = !since.is_before(&target.repo.pulls_check);
         let wants_languages = !since.is_before(&target.repo.languages_check);
-        let stars = self.rows().stars(account, id).await?.filter(|stars| stars.wanted.is_some());
-        let wants_stars = stars.is_some_and(|stars| !since.is_before(&stars.list_check));
-        if !target.repo.visibility.is_public() || !(wants_pulls || wants_languages || wants_stars) {
+        if !target.repo.visibility.is_public() || !(wants_pulls || wants_languages) {
             return Ok(());
         }
         let Some(target) = self.located(target).await? else { return Ok(()) };
@@ -183,8 +182,21 @@ impl Asker {
         if wants_languages {
             self.ask_languages(&target).await?;
         }
-        if wants_stars {
-            self.ask_stargazers(&target).await?;
+        Ok(())
+    }
+
+    /// Asks who starred those repositories whose neighbours somebody wants; what is heard of an account at once says
+    /// nothing of that.
+    async fn check_stargazers(&self, account: AccountId, since: Since) -> Result<(), JobError> {
+        for (repo, stars) in self.rows().wanted_stars(account).await? {
+            if since.is_before(&stars.list_check) {
+                continue;
+            }
+            let target = self.target(account, repo).await?;
+            let Some(target) = target.filter(|target| target.repo.visibility.is_public()) else { continue };
+            if let Some(target) = self.located(target).await? {
+                self.ask_stargazers(&target).await?;
+            }
         }
         Ok(())
     }

@@ -275,7 +275,7 @@ impl Asker {
     }
 
     /// Whether what is left of the hour's requests is for questions in doubt.
-    fn is_short_of_requests(&self) -> bool {
+    pub(super) fn is_short_of_requests(&self) -> bool {
         let budget = self.github.budgets().into_iter().find(|budget| budget.resource == "core");
         budget.is_some_and(|budget| {
             budget.remaining <= budget.limit / RESERVE && budget.reset >= now().to_second()

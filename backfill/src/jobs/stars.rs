@@ -1,25 +1,18 @@
-//! Stars: who starred a repository, in one or two passes over its list; and what each stargazer starred, which is told
-//! to every repository among those whose neighbours somebody wants.
+//! Who starred a repository, in one or two passes over its list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::{
-    AccountId, Event, NeedKey, RepoId, StreamKey,
-    event::{GazersListed, StarredReading, StarredRepository, StarsReading},
+    AccountId, Event, NeedKey,
+    event::{GazersListed, StarsReading},
 };
-use github::client::{Answer, GivenStar, StargazersPage, StarredPage};
+use github::client::{Answer, StargazersPage};
 
 use super::Target;
 use crate::{
     ask::{Asker, JobError, Moment, Told},
     schedule::Ended,
 };
-
-/// Pages of what one account starred: 3 000 stars. Who starred more is known in part, and the answer says so.
-const STARRED_PAGES_MAX: usize = 30;
-
-/// Stargazers that are asked about before other tasks have their turn.
-const STARGAZERS_A_TURN: usize = 50;
 
 /// What one pass over a list came to.
 enum Pass {
@@ -52,7 +45,7 @@ impl Asker {
         // Of a list that is cut off nobody is known to be absent.
         let absent = if is_whole { known.difference(&seen).copied().collect() } else { Vec::new() };
         let listed = Some(GazersListed { since, is_whole, absent });
-        let event = Event::Stars(Box::new(StarsReading { listed, ..about(target.id) }));
+        let event = Event::Stars(Box::new(StarsReading { listed, ..StarsReading::of(target.id) }));
         let date = last.ms.to_second();
         let position = self.append(&last, date, vec![Told::to(stream, vec![event])]).await?;
         self.folded.wait(position).await;
@@ -90,7 +83,7 @@ impl Asker {
             };
             seen.extend(gazers.iter().map(|gazer| gazer.id));
             if !gazers.is_empty() {
-                let event = Event::Stars(Box::new(StarsReading { gazers, ..about(target.id) }));
+                let event = Event::Stars(Box::new(StarsReading { gazers, ..StarsReading::of(target.id) }));
                 self.append(begun, date, vec![Told::to(target.stream(), vec![event])]).await?;
             }
             next = follows;
@@ -99,84 +92,4 @@ impl Asker {
             }
         }
     }
-
-    /// Reads what some of a repository's stargazers starred.
-    pub(super) async fn ask_starred(&self, target: &Target) -> Result<Ended, JobError> {
-        let unknown = self.rows().unknown_stargazers(target.account, target.id, STARGAZERS_A_TURN).await?;
-        let mut last = None;
-        for (user, login) in &unknown {
-            last = Some(self.ask_starred_by(target, *user, login.as_deref()).await?);
-        }
-        if let Some(position) = last {
-            self.folded.wait(position).await;
-        }
-        Ok(if unknown.len() == STARGAZERS_A_TURN { Ended::Part } else { Ended::Answered })
-    }
-
-    async fn ask_starred_by(
-        &self,
-        target: &Target,
-        user: AccountId,
-        login: Option<&str>,
-    ) -> Result<event_log::Position, JobError> {
-        let moment = self.moment();
-        let mut stars: Vec<GivenStar> = Vec::new();
-        let mut next: Option<String> = None;
-        let mut date = moment.ms.to_second();
-        let mut is_whole = login.is_some();
-        for place in 0..=STARRED_PAGES_MAX {
-            let Some(login) = login else { break };
-            if place == STARRED_PAGES_MAX {
-                is_whole = false;
-                break;
-            }
-            let page = match &next {
-                Some(url) => StarredPage::Next(url),
-                None => StarredPage::First { login },
-            };
-            let answer = self.github.starred(page, &moment.anew()).await?;
-            date = answer.date();
-            next = match answer {
-                Answer::Fresh(fresh) => {
-                    stars.extend(fresh.body);
-                    fresh.links.next().map(str::to_owned)
-                }
-                Answer::Empty { .. } => None,
-                Answer::Refused { .. } => {
-                    is_whole = false;
-                    None
-                }
-                Answer::NotModified { .. } => {
-                    return Err(JobError::Retry("a list that was asked for anew is not modified".to_owned()));
-                }
-            };
-            if next.is_none() {
-                break;
-            }
-        }
-        let repositories: Vec<StarredRepository<'static>> =
-            stars.into_iter().filter_map(|star| star.repository).collect();
-        let mut wanted: BTreeMap<RepoId, AccountId> = BTreeMap::from([(target.id, target.account)]);
-        for repo in &repositories {
-            let stars = self.rows().stars(repo.owner, repo.id).await?;
-            if stars.is_some_and(|stars| stars.wanted.is_some()) {
-                wanted.insert(repo.id, repo.owner);
-            }
-        }
-        let login = login.unwrap_or_default().to_owned();
-        let reading = StarredReading { starrer: user, login: login.into(), repositories, is_whole };
-        let told = wanted.into_iter().map(|(repo, owner)| {
-            let starred = vec![reading.clone()];
-            let event = Event::Stars(Box::new(StarsReading { starred, ..about(repo) }));
-            Told::to(StreamKey::Account(owner), vec![event])
-        });
-        // That of the repository that was asked for last, so that it is the one that is waited for.
-        let mut told: Vec<Told> = told.collect();
-        told.sort_by_key(|told| told.stream == target.stream());
-        self.append(&moment, date, told).await
-    }
-}
-
-fn about(repo: RepoId) -> StarsReading<'static> {
-    StarsReading { repo, gazers: Vec::new(), listed: None, starred: Vec::new() }
 }

@@ -1,6 +1,8 @@
 //! Questions as the forge sees them, and what their answers say to the log: asked of a server of canned answers,
 //! with rows as the projector writes them.
 
+mod stars;
+
 use std::sync::{Arc, Mutex};
 
 use domain::{
@@ -122,6 +124,7 @@ impl Bench {
             gists: GistPolls::default(),
             deliveries: Arc::new(Mutex::new(Deliveries::new(None, false, None))),
             metrics: Metrics::new().unwrap(),
+            stars: Arc::default(),
             shutdown: CancellationToken::new(),
         };
         Bench { server, asker }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{AccountId, RepoId},
     text::Text,
-    time::Second,
+    time::{Millis, Second},
     version::Version,
 };
 
@@ -23,6 +23,16 @@ pub struct StarsReading<'a> {
     /// What some of its stargazers starred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starred: Vec<StarredReading<'a>>,
+    /// Of whom the forge confirmed that what they starred is what it said before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<StarredConfirmed>,
+}
+
+impl StarsReading<'_> {
+    /// A reading that says nothing yet.
+    pub fn of(repo: RepoId) -> Self {
+        StarsReading { repo, gazers: Vec::new(), listed: None, starred: Vec::new(), confirmed: Vec::new() }
+    }
 }
 
 /// Somebody who starred a repository, as its list shows them.
@@ -61,6 +71,42 @@ pub struct StarredReading<'a> {
     pub repositories: Vec<StarredRepository<'a>>,
     /// Whether these are all; `false` where the forge did not tell, or there were too many.
     pub is_whole: bool,
+    /// Where only the newest were asked for: when the older ones were, on our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_ms: Option<Millis>,
+    /// The pages of the list, in order, by which it can be asked whether anything changed; empty where they are not
+    /// known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<PageTag>,
+}
+
+/// A page of a list, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageTag {
+    /// Its address, as the page before gave it; `None`: the first.
+    pub url: Option<String>,
+    /// Its `ETag`.
+    pub etag: String,
+}
+
+/// What an account starred has not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarredConfirmed {
+    /// Who.
+    pub starrer: AccountId,
+    /// When the answer was asked for that is confirmed, on our clock.
+    pub read_ms: Millis,
+}
+
+/// An account was asked what it starred; in its own stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarrerReading<'a> {
+    /// Its login.
+    #[serde(borrow)]
+    pub login: Text<'a>,
+    /// A repository whose owner was told, because somebody wants its neighbours, and whose it is; `None`: the forge did
+    /// not show what the account starred.
+    pub target: Option<(AccountId, RepoId)>,
 }
 
 /// A repository that somebody starred.

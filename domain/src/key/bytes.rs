@@ -223,6 +223,7 @@ impl EntityKey {
                 out.push(16);
                 out.extend_from_slice(id.as_bytes());
             }
+            EntityKey::Starrer => out.push(17),
         }
     }
 
@@ -238,6 +239,7 @@ impl EntityKey {
             (12, rest) => text(rest).map(EntityKey::GistVisit),
             (15, rest) => whole_repo(rest).map(EntityKey::Stars),
             (16, rest) => text(rest).map(EntityKey::ApiKey),
+            (17, []) => Some(EntityKey::Starrer),
             _ => None,
         }
     }
@@ -249,6 +251,7 @@ impl MemberSet {
             MemberSet::Pulls => 0,
             MemberSet::Stargazers => 15,
             MemberSet::Starred => 16,
+            MemberSet::StarredChecks => 17,
         }
     }
 
@@ -257,6 +260,7 @@ impl MemberSet {
             0 => Some(MemberSet::Pulls),
             15 => Some(MemberSet::Stargazers),
             16 => Some(MemberSet::Starred),
+            17 => Some(MemberSet::StarredChecks),
             _ => None,
         }
     }
@@ -281,6 +285,7 @@ impl ViewKey {
             ViewKey::NewGists => out.push(11),
             ViewKey::GistUsers => out.push(12),
             ViewKey::Neighbours(repo) => write_tagged_repo(out, 15, repo),
+            ViewKey::NeighboursMark(repo) => write_tagged_repo(out, 17, repo),
             ViewKey::NeighboursChunk(repo, number) => {
                 write_tagged_repo(out, 16, repo);
                 out.extend_from_slice(&number.to_be_bytes());
@@ -300,6 +305,7 @@ impl ViewKey {
             (11, []) => Some(ViewKey::NewGists),
             (12, []) => Some(ViewKey::GistUsers),
             (15, rest) => whole_repo(rest).map(ViewKey::Neighbours),
+            (17, rest) => whole_repo(rest).map(ViewKey::NeighboursMark),
             (16, rest) => {
                 let (repo, number) = RepoId::read_key(rest)?;
                 Some(ViewKey::NeighboursChunk(repo, u32::from_be_bytes(number.try_into().ok()?)))
@@ -335,6 +341,7 @@ impl NeedKey {
             NeedKey::Outbox => out.push(12),
             NeedKey::Stargazers(repo) => write_tagged_repo(out, 15, *repo),
             NeedKey::Starred(repo) => write_tagged_repo(out, 16, *repo),
+            NeedKey::OwnStars => out.push(17),
         }
     }
 
@@ -357,6 +364,7 @@ impl NeedKey {
             (12, []) => Some(NeedKey::Outbox),
             (15, rest) => whole_repo(rest).map(NeedKey::Stargazers),
             (16, rest) => whole_repo(rest).map(NeedKey::Starred),
+            (17, []) => Some(NeedKey::OwnStars),
             _ => None,
         }
     }
@@ -443,8 +451,19 @@ mod tests {
                 bucket: 63,
                 id: StreamKey::Account(AccountId::github(2)).to_bytes(),
             },
+            RowKey::Member {
+                stream,
+                set: MemberSet::StarredChecks,
+                parent: repo,
+                wipe: 0,
+                bucket: 63,
+                id: StreamKey::Account(AccountId::github(2)).to_bytes(),
+            },
+            RowKey::Entity(stream, EntityKey::Starrer),
+            RowKey::Need(stream, NeedKey::OwnStars),
             RowKey::View(stream, ViewKey::Neighbours(repo)),
             RowKey::View(stream, ViewKey::NeighboursChunk(repo, 2)),
+            RowKey::View(stream, ViewKey::NeighboursMark(repo)),
             RowKey::Need(stream, NeedKey::Stargazers(repo)),
             RowKey::Need(stream, NeedKey::Starred(repo)),
             RowKey::View(stream, ViewKey::GithubPayload),

@@ -119,7 +119,7 @@ impl<'l> Fold<'l> {
                 repo.commits_check.changed_at = stamp.version;
             }),
             Event::Pull(pull) => self.change_pull(pull.repo, pull.number, pull.state, pull.updated_at),
-            // The gauge came with the repository. A star that the account gave to another's says nothing of its own.
+            // The gauge came with the repository. What the account gave is looked at by itself.
             Event::Star(star) if star.owner == self.ledger.id => {
                 let login = star.login.as_deref();
                 let given = Given { user: star.starrer, login, is_given: star.given, at: star.at };
@@ -333,7 +333,11 @@ impl<'l> Fold<'l> {
                 Doubt::raise(&mut ledger.account.unreadable, &stamp);
                 true
             }),
-            NeedKey::Login(..) | NeedKey::GistUser(_) | NeedKey::Gists | NeedKey::Outbox => {}
+            NeedKey::Login(..)
+            | NeedKey::GistUser(_)
+            | NeedKey::Gists
+            | NeedKey::Outbox
+            | NeedKey::OwnStars => {}
         }
     }
 
@@ -369,7 +373,8 @@ impl<'l> Fold<'l> {
             | NeedKey::Login(..)
             | NeedKey::GistUser(_)
             | NeedKey::Gists
-            | NeedKey::Outbox => {}
+            | NeedKey::Outbox
+            | NeedKey::OwnStars => {}
         }
     }
 
@@ -402,7 +407,11 @@ impl<'l> Fold<'l> {
                 ledger.account.checked(asked.asked_at);
                 true
             }),
-            NeedKey::Login(..) | NeedKey::GistUser(_) | NeedKey::Gists | NeedKey::Outbox => {}
+            NeedKey::Login(..)
+            | NeedKey::GistUser(_)
+            | NeedKey::Gists
+            | NeedKey::Outbox
+            | NeedKey::OwnStars => {}
         }
     }
 
@@ -468,6 +477,12 @@ impl<'l> Fold<'l> {
             let cell = self.star_cell(reading.repo);
             let before = cell.starred_version(starred.starrer);
             cell.read_starred(starred, asked, &stamp);
+            self.note_replayed(reading.repo, before);
+        }
+        for confirmed in &reading.confirmed {
+            let cell = self.star_cell(reading.repo);
+            let before = cell.check_version(confirmed.starrer);
+            cell.confirm_starred(confirmed, asked, &stamp);
             self.note_replayed(reading.repo, before);
         }
     }

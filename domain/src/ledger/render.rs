@@ -28,6 +28,7 @@ impl Ledger {
     pub fn drain(&mut self, large_views: LargeViews) -> Drained {
         let mut drained = Drained { rows: std::mem::take(&mut self.aliases), has_more: false };
         self.gists.drain(StreamKey::Account(self.id), &mut drained.rows);
+        self.starrer.drain(StreamKey::Account(self.id), &mut drained.rows);
         let slice: Vec<RepoId> = self.dirty_cells.iter().take(SLICE_MAX).copied().collect();
         for repo in slice {
             self.dirty_cells.remove(&repo);
@@ -35,7 +36,7 @@ impl Ledger {
         }
         if self.dirty_cells.is_empty() {
             self.drain_account(large_views, &mut drained.rows);
-            self.drain_neighbours(large_views, &mut drained.rows);
+            self.drain_neighbours(&mut drained.rows);
         } else {
             drained.has_more = true;
         }
@@ -85,10 +86,6 @@ impl Ledger {
                 let (_, last) = self.neighbours.entry(id).or_insert((since, touched_at));
                 *last = touched_at;
                 cell.are_neighbours_replayed |= dirty.replayed;
-                if name.is_none() {
-                    // Small, and never put off: it is out of every answer in the same write.
-                    self.large_neighbours.remove(&id);
-                }
             }
         }
 
@@ -138,27 +135,58 @@ impl Ledger {
         self.dirty.names.extend(names);
     }
 
-    /// Neighbours that changed; large ones may be left for later.
-    fn drain_neighbours(&mut self, large_views: LargeViews, rows: &mut Vec<Row>) {
+    /// Neighbours that changed; large ones are left for [`Self::render_neighbours`].
+    fn drain_neighbours(&mut self, rows: &mut Vec<Row>) {
         let stream = self.stream();
-        let is_named = self.account.is_kept() && self.account.profile.login.is_some();
-        let large = &self.large_neighbours;
-        let due =
-            self.neighbours.iter().filter(|(id, _)| large_views == LargeViews::Render || !large.contains(id));
-        let due: Vec<(RepoId, Version)> = due.map(|(id, (_, touched_at))| (*id, *touched_at)).collect();
+        let due: Vec<(RepoId, Version)> =
+            self.neighbours.iter().map(|(id, (_, last))| (*id, *last)).collect();
         for (id, touched_at) in due {
-            self.neighbours.remove(&id);
-            let Some(cell) = self.cells.get_mut(&id) else { continue };
-            let Some(stars) = &mut cell.stars else { continue };
-            let name = cell.figures.as_ref().filter(|_| is_named).map(|figures| figures.full_name.as_str());
-            let replayed = std::mem::take(&mut cell.are_neighbours_replayed);
-            stars.render(stream, name, touched_at, replayed, rows);
-            if stars.is_large() {
-                self.large_neighbours.insert(id);
-            } else {
-                self.large_neighbours.remove(&id);
+            let name = self.neighbours_name(id);
+            let stars = self
+                .cells
+                .get_mut(&id)
+                .and_then(|cell| Some((cell.stars.as_mut()?, &mut cell.are_neighbours_replayed)));
+            let is_done = stars.is_none_or(|(stars, replayed)| {
+                let is_done = stars.render(stream, name.as_deref(), touched_at, *replayed, rows);
+                *replayed &= !is_done;
+                is_done
+            });
+            if is_done {
+                self.neighbours.remove(&id);
+            }
+            if name.is_none() {
+                // Whatever was being rendered of it is shown to nobody.
+                self.rendering = self.rendering.filter(|(rendering, _)| *rendering != id);
             }
         }
+    }
+
+    /// Renders a slice of large neighbours. `has_more`: more is left of these, or of others.
+    pub fn render_neighbours(&mut self) -> Drained {
+        let stream = self.stream();
+        let mut rows = Vec::new();
+        if self.rendering.is_none()
+            && let Some((id, (since, touched_at))) = self.neighbours.pop_first()
+            && let Some(name) = self.neighbours_name(id)
+            && let Some(cell) = self.cells.get_mut(&id)
+            && let Some(stars) = &mut cell.stars
+        {
+            stars.begin(&name, touched_at, std::mem::take(&mut cell.are_neighbours_replayed));
+            self.rendering = Some((id, since));
+        } else if let Some((id, _)) = self.rendering {
+            let stars = self.cells.get_mut(&id).and_then(|cell| cell.stars.as_mut());
+            if stars.is_none_or(|stars| stars.render_slice(stream, &mut rows)) {
+                self.rendering = None;
+            }
+        }
+        Drained { rows, has_more: self.has_large_neighbours() }
+    }
+
+    /// The name under which neighbours of a repository are shown; `None`: they are not.
+    fn neighbours_name(&self, id: RepoId) -> Option<String> {
+        let is_named = self.account.is_kept() && self.account.profile.login.is_some();
+        let figures = self.cells.get(&id)?.figures.as_ref().filter(|_| is_named)?;
+        Some(figures.full_name.clone())
     }
 
     /// Brings totals, order and gaps up to what the repository shows now.

@@ -4,27 +4,26 @@
 //! Which stars count, which are in doubt and who shares what are all derived here from rows that stand alone, so that a
 //! crash between the writes of one record loses nothing.
 
+mod render;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::render::{Rendered, Rendering};
 use crate::{
     entity::{
         repository::Repository,
         stargazers::{Given, StarBucket, bucket_of},
-        starred::Starred,
+        starred::{Starred, StarredCheck},
         stars::Stars,
     },
-    event::{Asked, Stamp, StarredReading, StarsReading},
+    event::{Asked, Stamp, StarredConfirmed, StarredReading, StarsReading},
     id::{AccountId, RepoId, StreamKey},
-    key::{EntityKey, MemberSet, NeedKey, RowKey, ViewKey},
-    ledger::LARGE_VIEW_BYTES,
+    key::{EntityKey, MemberSet, NeedKey, RowKey},
     need::Need,
     row::Row,
     time::{Millis, Second},
     version::Version,
-    view::{
-        body::{self, Meta},
-        neighbours::{Chunk, Head, Neighbourhood, StoredHead},
-    },
+    view::neighbours::Neighbourhood,
 };
 
 /// Where the forge's number of stars and the set differ and nothing else is wrong, the list is read again at most this
@@ -50,6 +49,10 @@ pub struct StarCell {
     dirty: DirtyStars,
     /// What was last rendered, and of what.
     shown: Option<Rendered>,
+    /// Large neighbours that are being rendered, slice by slice.
+    rendering: Option<Box<Rendering>>,
+    /// The last record that was said to be missing in what is shown.
+    marked_at: Version,
 }
 
 /// What of the stars must be written.
@@ -58,15 +61,8 @@ struct DirtyStars {
     entity: bool,
     buckets: BTreeSet<u32>,
     starred: Vec<(AccountId, Version, Vec<u8>)>,
+    checks: BTreeSet<AccountId>,
     view: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rendered {
-    /// The name that it was rendered for; `None`: there is none any more.
-    name: Option<String>,
-    hash: u64,
-    length: usize,
 }
 
 impl StarCell {
@@ -82,6 +78,8 @@ impl StarCell {
             newest: Second(0),
             dirty: DirtyStars::default(),
             shown: None,
+            rendering: None,
+            marked_at: Version::NONE,
         }
     }
 
@@ -98,6 +96,11 @@ impl StarCell {
     /// Takes in a stored row of what a stargazer starred.
     pub(super) fn load_starred(&mut self, user: AccountId, starred: &Starred, version: Version) {
         self.hood.starred(user, starred, version);
+    }
+
+    /// Takes in a stored confirmation of it.
+    pub(super) fn load_check(&mut self, user: AccountId, check: StarredCheck, version: Version) {
+        self.hood.confirm(user, check, version);
     }
 
     /// Derives everything anew.
@@ -166,6 +169,22 @@ impl StarCell {
         }
     }
 
+    /// The record that last confirmed what a stargazer starred.
+    pub(super) fn check_version(&self, user: AccountId) -> Version {
+        self.hood.check(user).map_or(Version::NONE, |(_, version)| version)
+    }
+
+    /// Folds that the forge confirmed what it had said of a stargazer.
+    pub(super) fn confirm_starred(&mut self, confirmed: &StarredConfirmed, asked: &Asked, stamp: &Stamp) {
+        let user = confirmed.starrer;
+        let check = StarredCheck { read_ms: confirmed.read_ms, checked_ms: asked.asked_ms };
+        // Taken before, from this very record: it may sit on a minority of replicas.
+        if self.hood.confirm(user, check, stamp.version) || self.check_version(user) == stamp.version {
+            self.dirty.checks.insert(user);
+            self.dirty.view = true;
+        }
+    }
+
     /// The needs about them.
     pub(super) fn needs(&self, repo: &Repository, is_shown: bool) -> [(NeedKey, Need); 2] {
         let (list, starred) = match &self.stars.wanted {
@@ -181,7 +200,7 @@ impl StarCell {
             return Need::Met;
         }
         let Some(listed) = &self.stars.listed else {
-            return Need::Open { is_doubt: true, raised_at: wanted_at, not_before: Millis(0) };
+            return Need::Open { is_doubt: false, raised_at: wanted_at, not_before: Millis(0) };
         };
         if let Some(raised_at) = self.doubtful.values().max() {
             let not_before = repo.quiet_from(repo.told_ms);
@@ -198,14 +217,10 @@ impl StarCell {
 
     fn starred_need(&self) -> Need {
         match self.hood.missing().next_back() {
-            Some((raised_at, _)) => Need::Open { is_doubt: true, raised_at, not_before: Millis(0) },
+            // Nobody was told anything of them yet; and they may be very many.
+            Some((raised_at, _)) => Need::Open { is_doubt: false, raised_at, not_before: Millis(0) },
             None => Need::Met,
         }
-    }
-
-    /// Whether the neighbours are large, so that they are rendered less often.
-    pub(super) fn is_large(&self) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.length > LARGE_VIEW_BYTES)
     }
 
     /// Rough size in memory, in bytes.
@@ -236,66 +251,14 @@ impl StarCell {
             let key = member(MemberSet::Starred, bucket_of(user), id);
             rows.push(Row { key, version, value: value.into() });
         }
-    }
-
-    /// Whether the neighbours must be rendered: they changed, or are to be shown under another name, or no more, or a
-    /// replayed record may have been written to a minority only.
-    pub(super) fn must_render(&self, name: Option<&str>, replayed: bool) -> bool {
-        let is_ready = self.stars.listed.is_some() || self.stars.is_closed();
-        if self.stars.wanted.is_none() || !is_ready {
-            return false;
-        }
-        match &self.shown {
-            _ if replayed => true,
-            Some(shown) => shown.name.as_deref() != name || (self.dirty.view && name.is_some()),
-            // What was written before the rows were loaded is not known here.
-            None => true,
-        }
-    }
-
-    /// The rows of the neighbours, if they are others than were written last; all, where records are replayed.
-    pub(super) fn render(
-        &mut self,
-        stream: StreamKey,
-        name: Option<&str>,
-        touched_at: Version,
-        replayed: bool,
-        rows: &mut Vec<Row>,
-    ) {
-        self.dirty.view = false;
-        let key = RowKey::View(stream, ViewKey::Neighbours(self.repo));
-        let Some(name) = name else {
-            let gone = Rendered { name: None, hash: 0, length: 0 };
-            if self.shown.replace(gone.clone()) != Some(gone) || replayed {
-                rows.push(Row { key, version: touched_at, value: StoredHead::Gone.encode().into() });
+        for user in std::mem::take(&mut self.dirty.checks) {
+            if let Some((check, version)) = self.hood.check(user) {
+                let mut id = Vec::new();
+                user.write_key(&mut id);
+                let key = member(MemberSet::StarredChecks, bucket_of(user), id);
+                rows.push(Row { key, version, value: check.encode().into() });
             }
-            return;
-        };
-        let chunks = Chunk::render(touched_at, self.hood.ranked());
-        let length: usize = chunks.iter().flat_map(|chunk| &chunk.pieces).map(|piece| piece.json.len()).sum();
-        let checked = self.stars.list_check.checked_ms;
-        let meta = Meta {
-            hash: Chunk::hash(&chunks),
-            length: u32::try_from(length).unwrap_or(u32::MAX),
-            as_of: self.newest,
-            checked_ms: Some(self.hood.checked_ms().map_or(checked, |oldest| oldest.min(checked))),
-            complete: self.stars.is_whole() && self.doubtful.is_empty() && self.hood.is_complete(),
-            name: name.to_owned(),
-        };
-        let is_closed = self.stars.is_closed() && self.given.is_empty();
-        let hash = body::hash(&crate::codec::encode(0, &(&meta, is_closed)));
-        let rendered = Rendered { name: Some(name.to_owned()), hash, length };
-        if self.shown.replace(rendered.clone()) == Some(rendered) && !replayed {
-            return;
         }
-        let count = u32::try_from(chunks.len()).expect("ten thousand neighbours fill fewer chunks");
-        for (number, chunk) in (0u32..).zip(&chunks) {
-            let key = RowKey::View(stream, ViewKey::NeighboursChunk(self.repo, number));
-            rows.push(Row { key, version: touched_at, value: chunk.encode() });
-        }
-        // Last, so that who is told of it finds the chunks.
-        let head = Head { version: touched_at, chunks: count, meta, is_closed };
-        rows.push(Row { key, version: touched_at, value: StoredHead::Head(head).encode().into() });
     }
 
     /// Brings what is derived of one member up to its row.

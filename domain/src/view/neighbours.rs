@@ -1,8 +1,10 @@
 //! S3's payload: the repositories that share stargazers with one, folded stargazer by stargazer. A new star costs what
 //! its giver starred, however many stars there are.
 //!
-//! Repositories and stargazers are numbered here, so that twelve million stars take hundreds of megabytes and not
-//! thousands; the numbers are of this process, and never stored.
+//! Repositories, their names and stargazers are numbered here, and a star is one such number: twelve million of them
+//! take 50 MB, and their repositories what they take. Who shares what is not kept for each repository, only how many
+//! do: of the ten thousand that are shown it is gathered in one walk over all stars. The numbers are of this process,
+//! and never stored.
 
 mod chunk;
 
@@ -11,9 +13,11 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-pub use self::chunk::{CHUNK_BYTES_MAX, Chunk, Head, Piece, ReadError, Reader, Shown, StoredHead};
+pub use self::chunk::{
+    CHUNK_BYTES_MAX, Chunk, Head, Mark, Piece, ReadError, Reader, Renderer, Shown, StoredHead,
+};
 use crate::{
-    entity::starred::{Repo, Starred},
+    entity::starred::{Repo, Starred, StarredCheck},
     id::{AccountId, RepoId},
     time::{Millis, Second},
     version::Version,
@@ -44,14 +48,24 @@ pub struct Neighbourhood {
     user_numbers: FastMap<AccountId, u32>,
     repos: Vec<Known>,
     repo_numbers: FastMap<RepoId, u32>,
+    /// Every name that an answer said of a repository; a star is the number of one.
+    labels: Vec<Label>,
+    /// Repositories of which answers said several names.
+    renamed: usize,
     /// Stargazers of whom it is not known what they starred, by the record that made them stargazers.
     missing: BTreeSet<(Version, AccountId)>,
     /// Stargazers of whom not everything is known.
     partial: BTreeSet<AccountId>,
-    /// Stargazers by when they were asked about, on our clock.
+    /// Stargazers by when what they starred was checked, on our clock.
     checked: BTreeSet<(Millis, AccountId)>,
-    /// Edges of all users.
+    /// Stars of all users.
     edges: usize,
+    /// Stars of those who count.
+    counted: usize,
+    /// Bytes of all names.
+    name_bytes: usize,
+    /// Rises with everything that changes what is shown.
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -62,6 +76,8 @@ struct User {
     starred_at: Option<Version>,
     /// What it starred; `None` until that is known.
     starred: Option<UserStars>,
+    /// The newest confirmation, with its row's version.
+    check: Option<(StarredCheck, Version)>,
 }
 
 #[derive(Debug)]
@@ -69,41 +85,41 @@ struct UserStars {
     /// The row's version.
     version: Version,
     asked: (Version, Second),
-    asked_ms: Millis,
+    read_ms: Millis,
+    checked_ms: Millis,
     is_whole: bool,
-    edges: Box<[Edge]>,
-}
-
-/// A star, seen from who gave it.
-#[derive(Debug, Clone, Copy)]
-struct Edge {
-    /// The number of the repository.
-    repo: u32,
-    /// Which of its names the answer said.
-    label: u32,
-}
-
-/// A star, seen from the repository.
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    /// The number of the stargazer.
-    user: u32,
-    label: u32,
+    /// Numbers of labels.
+    edges: Box<[u32]>,
 }
 
 #[derive(Debug)]
 struct Known {
     id: RepoId,
-    /// Every name that an answer said; nearly always one.
-    labels: Vec<Label>,
-    /// The stargazers that share it.
-    shared: Vec<Share>,
+    /// The number of the name that was said first.
+    label: u32,
+    /// How many stargazers share it.
+    shared: u32,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Label {
+    /// The number of the repository.
+    repo: u32,
+    /// The number of its next name; [`LAST`]: there is none.
+    next: u32,
     owner: AccountId,
     full_name: Box<str>,
+}
+
+/// Ends a chain of names.
+const LAST: u32 = u32::MAX;
+
+/// A neighbour that is shown, as numbers; of the neighbourhood that ranked it.
+#[derive(Debug)]
+pub struct Ranked {
+    label: u32,
+    /// Stargazers, by login.
+    users: Vec<u32>,
 }
 
 impl Neighbourhood {
@@ -115,10 +131,15 @@ impl Neighbourhood {
             user_numbers: FastMap::default(),
             repos: Vec::new(),
             repo_numbers: FastMap::default(),
+            labels: Vec::new(),
+            renamed: 0,
             missing: BTreeSet::new(),
             partial: BTreeSet::new(),
             checked: BTreeSet::new(),
             edges: 0,
+            counted: 0,
+            name_bytes: 0,
+            changes: 0,
         }
     }
 
@@ -157,12 +178,11 @@ impl Neighbourhood {
             self.forget_marks(number);
             self.discount(number);
         }
-        let edges: Box<[Edge]> = starred
-            .repositories
-            .iter()
-            .filter(|repo| repo.id != self.of)
-            .map(|repo| edge_to(&mut self.repo_numbers, &mut self.repos, repo))
-            .collect();
+        let mut edges = Vec::with_capacity(starred.repositories.len());
+        let of = self.of;
+        for repo in starred.repositories.iter().filter(|repo| repo.id != of) {
+            edges.push(self.label_of(repo));
+        }
         let user = &mut self.users[at];
         self.edges -= user.starred.as_ref().map_or(0, |before| before.edges.len());
         self.edges += edges.len();
@@ -170,9 +190,10 @@ impl Neighbourhood {
         user.starred = Some(UserStars {
             version,
             asked: starred.asked,
-            asked_ms: starred.asked_ms,
+            read_ms: starred.asked_ms,
+            checked_ms: starred.checked_ms,
             is_whole: starred.is_whole,
-            edges,
+            edges: edges.into(),
         });
         if is_stargazer {
             self.count(number);
@@ -181,11 +202,29 @@ impl Neighbourhood {
         true
     }
 
+    /// The forge confirmed what it had said of somebody, by a row or an answer at this version; an older one changes
+    /// nothing. Returns whether it was taken.
+    pub fn confirm(&mut self, user: AccountId, check: StarredCheck, version: Version) -> bool {
+        let number = self.user(user);
+        let known = self.users[number as usize].check;
+        if known.is_some_and(|(known, at)| at >= version || known.checked_ms > check.checked_ms) {
+            return false;
+        }
+        self.forget_marks(number);
+        self.users[number as usize].check = Some((check, version));
+        self.mark(number);
+        true
+    }
+
     /// The version of the row of what somebody starred.
     pub fn row_version(&self, user: AccountId) -> Version {
-        let number = self.user_numbers.get(&user);
-        let stars = number.and_then(|number| self.users[*number as usize].starred.as_ref());
+        let stars = self.get(user).and_then(|user| user.starred.as_ref());
         stars.map_or(Version::NONE, |stars| stars.version)
+    }
+
+    /// The newest confirmation of what somebody starred, with the version of its row.
+    pub fn check(&self, user: AccountId) -> Option<(StarredCheck, Version)> {
+        self.get(user)?.check
     }
 
     /// Stargazers of whom it is not known what they starred, the longest known first.
@@ -198,74 +237,171 @@ impl Neighbourhood {
         self.missing.is_empty() && self.partial.is_empty()
     }
 
-    /// When the stargazer that was asked about longest ago was asked about, on our clock; `None` if there is none.
+    /// When that of the stargazer was checked which was checked longest ago, on our clock; `None` if there is none.
     pub fn checked_ms(&self) -> Option<Millis> {
-        self.checked.first().map(|(asked_ms, _)| *asked_ms)
+        self.checked.first().map(|(checked_ms, _)| *checked_ms)
+    }
+
+    /// A number that rises with everything that changes what is shown.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How many stars count.
+    pub fn counted(&self) -> usize {
+        self.counted
     }
 
     /// The neighbours that are shown: by shared stargazers descending, then by name; with the logins, sorted.
     pub fn ranked(&self) -> Vec<Shown<'_>> {
-        let shared = self.repos.iter().filter(|known| !known.shared.is_empty());
-        let mut ranked: Vec<(&Known, &Label)> = shared.map(|known| (known, self.label(known))).collect();
-        let compare = |a: &(&Known, &Label), b: &(&Known, &Label)| rank(*a).cmp(&rank(*b));
+        self.ranking().iter().map(|ranked| self.shown(ranked)).collect()
+    }
+
+    /// The same as numbers, which stay what they are while more is folded. One walk over all stars, or two.
+    pub fn ranking(&self) -> Vec<Ranked> {
+        let present = self.present_labels();
+        let label = |known: &Known| present.get(&known.label).copied().unwrap_or(known.label);
+        let shared = (0u32..).zip(&self.repos).filter(|(_, known)| known.shared > 0);
+        let mut ranked: Vec<(u32, u32)> = shared.map(|(number, known)| (number, label(known))).collect();
+        let compare = |a: &(u32, u32), b: &(u32, u32)| self.rank(*a).cmp(&self.rank(*b));
         // Only what is shown is put in order: there may be millions.
         if ranked.len() > NEIGHBOURS_MAX {
             ranked.select_nth_unstable_by(NEIGHBOURS_MAX, compare);
             ranked.truncate(NEIGHBOURS_MAX);
         }
         ranked.sort_unstable_by(compare);
-        ranked.into_iter().map(|(known, label)| self.shown(known, label)).collect()
+
+        let mut places = vec![LAST; self.repos.len()];
+        let mut shown: Vec<Ranked> = Vec::with_capacity(ranked.len());
+        for (place, (number, label)) in (0u32..).zip(&ranked) {
+            places[*number as usize] = place;
+            let count = self.repos[*number as usize].shared as usize;
+            shown.push(Ranked { label: *label, users: Vec::with_capacity(count) });
+        }
+        // By login, so that every list comes out sorted.
+        let mut gazers: Vec<(u32, &User, &UserStars)> = (0u32..)
+            .zip(&self.users)
+            .filter(|(_, user)| user.starred_at.is_some())
+            .filter_map(|(number, user)| Some((number, user, user.starred.as_ref()?)))
+            .collect();
+        gazers.sort_unstable_by(|(_, a, _), (_, b, _)| (&a.login, a.id).cmp(&(&b.login, b.id)));
+        for (number, _, stars) in gazers {
+            for edge in &stars.edges {
+                let place = places[self.labels[*edge as usize].repo as usize];
+                if place != LAST {
+                    shown[place as usize].users.push(number);
+                }
+            }
+        }
+        shown
+    }
+
+    /// A neighbour with its names.
+    pub fn shown<'n>(&'n self, ranked: &Ranked) -> Shown<'n> {
+        let label = &self.labels[ranked.label as usize];
+        Shown {
+            id: self.repos[label.repo as usize].id,
+            owner: label.owner,
+            full_name: &label.full_name,
+            stargazers: ranked.users.iter().map(|user| &*self.users[*user as usize].login).collect(),
+        }
     }
 
     /// Rough size in memory, in bytes.
     pub fn weight(&self) -> usize {
         /// A stargazer with its marks and its number.
-        const USER: usize = 280;
-        /// A repository with its name and its number.
-        const REPO: usize = 220;
-        /// A star, at the user and at the repository, and what a growing list has in reserve.
-        const EDGE: usize = 22;
-        self.users.len() * USER + self.repos.len() * REPO + self.edges * EDGE
+        const USER: usize = 400;
+        /// A repository with its number, and a name's place.
+        const REPO: usize = size_of::<Known>() + 2 * (size_of::<RepoId>() + 8) + size_of::<Label>() + 24;
+        self.users.len() * USER + self.repos.len() * REPO + self.name_bytes + self.edges * size_of::<u32>()
     }
 
-    fn shown<'n>(&'n self, known: &'n Known, label: &'n Label) -> Shown<'n> {
-        let mut stargazers: Vec<&str> =
-            known.shared.iter().map(|share| &*self.users[share.user as usize].login).collect();
-        stargazers.sort_unstable();
-        Shown { id: known.id, owner: label.owner, full_name: &label.full_name, stargazers }
+    fn get(&self, user: AccountId) -> Option<&User> {
+        self.user_numbers.get(&user).map(|number| &self.users[*number as usize])
     }
 
-    /// The present name of a repository: what the newest of the answers that count says.
-    fn label<'n>(&self, known: &'n Known) -> &'n Label {
-        let newest = known.shared.iter().max_by_key(|share| {
-            let stars = self.users[share.user as usize].starred.as_ref();
-            let label = &known.labels[share.label as usize];
-            (stars.map(|stars| stars.asked.1), &label.full_name, label.owner)
-        });
-        let newest = newest.filter(|_| known.labels.len() > 1);
-        &known.labels[newest.map_or(0, |share| share.label as usize)]
+    /// The present names of repositories that have several, by their first: what the newest of the answers that count
+    /// says.
+    fn present_labels(&self) -> FastMap<u32, u32> {
+        type Said<'n> = (Second, &'n str, AccountId);
+        let mut present: FastMap<u32, (Said<'_>, u32)> = FastMap::default();
+        if self.renamed == 0 {
+            return FastMap::default();
+        }
+        for user in self.users.iter().filter(|user| user.starred_at.is_some()) {
+            let Some(stars) = &user.starred else { continue };
+            for &edge in &stars.edges {
+                let label = &self.labels[edge as usize];
+                let first = self.repos[label.repo as usize].label;
+                if self.labels[first as usize].next == LAST {
+                    continue;
+                }
+                let said: Said<'_> = (stars.asked.1, &label.full_name, label.owner);
+                let newest = present.entry(first).or_insert((said, edge));
+                if newest.0 < said {
+                    *newest = (said, edge);
+                }
+            }
+        }
+        present.into_iter().map(|(first, (_, label))| (first, label)).collect()
+    }
+
+    /// The order of neighbours.
+    fn rank(&self, (number, label): (u32, u32)) -> (Reverse<u32>, &[u8], RepoId) {
+        let known = &self.repos[number as usize];
+        (Reverse(known.shared), self.labels[label as usize].full_name.as_bytes(), known.id)
     }
 
     fn user(&mut self, id: AccountId) -> u32 {
         *self.user_numbers.entry(id).or_insert_with(|| {
-            self.users.push(User { id, login: "".into(), starred_at: None, starred: None });
+            self.users.push(User { id, login: "".into(), starred_at: None, starred: None, check: None });
             next_number(self.users.len())
         })
     }
 
+    /// The number of the name by which an answer calls a repository.
+    fn label_of(&mut self, repo: &Repo) -> u32 {
+        let number = *self.repo_numbers.entry(repo.id).or_insert_with(|| {
+            self.repos.push(Known { id: repo.id, label: LAST, shared: 0 });
+            next_number(self.repos.len())
+        });
+        let first = self.repos[number as usize].label;
+        let (mut at, mut last) = (first, LAST);
+        while at != LAST {
+            let label = &self.labels[at as usize];
+            if label.owner == repo.owner && *label.full_name == *repo.full_name.as_str() {
+                return at;
+            }
+            (last, at) = (at, label.next);
+        }
+        let full_name: Box<str> = repo.full_name.as_str().into();
+        self.name_bytes += full_name.len();
+        self.labels.push(Label { repo: number, next: LAST, owner: repo.owner, full_name });
+        let new = next_number(self.labels.len());
+        match last {
+            LAST => self.repos[number as usize].label = new,
+            last => {
+                self.renamed += usize::from(last == first);
+                self.labels[last as usize].next = new;
+            }
+        }
+        new
+    }
+
     /// Counts a stargazer at everything it starred.
     fn count(&mut self, user: u32) {
+        self.changes += 1;
         for edge in self.users[user as usize].starred.iter().flat_map(|stars| &stars.edges) {
-            self.repos[edge.repo as usize].shared.push(Share { user, label: edge.label });
+            self.repos[self.labels[*edge as usize].repo as usize].shared += 1;
+            self.counted += 1;
         }
     }
 
     fn discount(&mut self, user: u32) {
+        self.changes += 1;
         for edge in self.users[user as usize].starred.iter().flat_map(|stars| &stars.edges) {
-            let shared = &mut self.repos[edge.repo as usize].shared;
-            if let Some(place) = shared.iter().position(|share| share.user == user) {
-                shared.swap_remove(place);
-            }
+            self.repos[self.labels[*edge as usize].repo as usize].shared -= 1;
+            self.counted -= 1;
         }
     }
 
@@ -277,7 +413,7 @@ impl Neighbourhood {
                 self.missing.insert((starred_at, user.id));
             }
             Some(stars) => {
-                self.checked.insert((stars.asked_ms, user.id));
+                self.checked.insert((stars.checked(user), user.id));
                 if !stars.is_whole {
                     self.partial.insert(user.id);
                 }
@@ -291,28 +427,15 @@ impl Neighbourhood {
         self.missing.remove(&(starred_at, user.id));
         self.partial.remove(&user.id);
         if let Some(stars) = &user.starred {
-            self.checked.remove(&(stars.asked_ms, user.id));
+            self.checked.remove(&(stars.checked(user), user.id));
         }
     }
 }
 
-/// The order of neighbours.
-fn rank<'n>((known, label): (&Known, &'n Label)) -> (Reverse<usize>, &'n [u8], RepoId) {
-    (Reverse(known.shared.len()), label.full_name.as_bytes(), known.id)
-}
-
-fn edge_to(numbers: &mut FastMap<RepoId, u32>, repos: &mut Vec<Known>, repo: &Repo) -> Edge {
-    let number = *numbers.entry(repo.id).or_insert_with(|| {
-        repos.push(Known { id: repo.id, labels: Vec::new(), shared: Vec::new() });
-        next_number(repos.len())
-    });
-    let labels = &mut repos[number as usize].labels;
-    let is_it = |label: &Label| label.owner == repo.owner && *label.full_name == *repo.full_name.as_str();
-    let label = labels.iter().position(is_it).unwrap_or_else(|| {
-        labels.push(Label { owner: repo.owner, full_name: repo.full_name.as_str().into() });
-        labels.len() - 1
-    });
-    Edge { repo: number, label: u32::try_from(label).expect("a name takes memory") }
+impl UserStars {
+    fn checked(&self, user: &User) -> Millis {
+        StarredCheck::last(user.check.map(|(check, _)| check), self.read_ms, self.checked_ms)
+    }
 }
 
 fn next_number(length: usize) -> u32 {

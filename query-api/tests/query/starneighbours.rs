@@ -38,7 +38,7 @@ fn refused(reply: &Reply, status: u16, detail: &str) {
 }
 
 fn stars() -> StarsReading<'static> {
-    StarsReading { repo: RepoId::github(1), gazers: Vec::new(), listed: None, starred: Vec::new() }
+    StarsReading::of(RepoId::github(1))
 }
 
 /// What the forge answers about two stargazers: the first shares two repositories, the second one.
@@ -62,6 +62,8 @@ async fn answer_stars(bench: &Bench) {
         login: format!("user-{id}").into(),
         repositories: repos.iter().copied().map(repository).collect(),
         is_whole: true,
+        older_ms: None,
+        pages: Vec::new(),
     };
     let reading = StarsReading { starred: vec![starred(51, &[61, 62]), starred(52, &[62])], ..stars() };
     bench.answer(OCTO.stream(), vec![Event::Stars(Box::new(reading))]).await;
@@ -163,6 +165,33 @@ async fn what_is_hidden_is_left_out_though_another_account_starred_it() {
     let reply = ask(&bench, PATH, &key).await;
     assert_eq!(reply.json(), json!([both()[1]]));
     assert_ne!(reply.header("etag"), before.header("etag"));
+}
+
+#[tokio::test]
+async fn a_tag_lasts_as_long_as_the_bytes() {
+    let (bench, key) = ready(patient()).await;
+    HUBOT.settle(&bench, &[(62, "r62"), (77, "elsewhere")]).await;
+    let tag = async |path: &str| ask(&bench, path, &key).await.header("etag").to_owned();
+    let narrow = format!("{PATH}?limit=1");
+    let before = (tag(PATH).await, tag(&narrow).await);
+    let hide = async |repo| {
+        let (repo, at) = (RepoId::github(repo), bench.now().to_second());
+        let why = HiddenWhy::Private;
+        bench.deliver(HUBOT.stream(), vec![Event::RepositoryHidden { repo, at, why }]).await;
+    };
+    hide(77).await;
+    assert_eq!((tag(PATH).await, tag(&narrow).await), before, "it is no neighbour");
+    let known = [("x-api-key", key.as_str()), ("if-none-match", before.0.as_str())];
+    assert_eq!(bench.get_with(PATH, &known).await.status, 304);
+    hide(61).await;
+    assert_ne!(tag(PATH).await, before.0, "it was shown");
+    assert_eq!(tag(&narrow).await, before.1, "it was beyond the limit");
+    // Checked again, without news.
+    let since = bench.asked(OCTO.stream()).await.asked_at;
+    let listed = Some(GazersListed { since, is_whole: true, absent: Vec::new() });
+    let after = tag(PATH).await;
+    bench.answer(OCTO.stream(), vec![Event::Stars(Box::new(StarsReading { listed, ..stars() }))]).await;
+    assert_eq!(tag(PATH).await, after);
 }
 
 #[tokio::test]

@@ -17,9 +17,10 @@ use crate::{
     view::body::{self, Meta},
 };
 
-/// The encodings of a stored head and of a stored chunk.
-const HEAD_TAG: u8 = 1;
+/// The encodings of a stored head, of a stored chunk and of a stored mark.
+const HEAD_TAG: u8 = 2;
 const CHUNK_TAG: u8 = 1;
+const MARK_TAG: u8 = 1;
 
 /// A chunk's pieces hold at most so many bytes: what a store takes as one value without trouble.
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
@@ -45,6 +46,8 @@ pub struct Shown<'n> {
 pub struct Head {
     /// Which chunks belong to it.
     pub version: Version,
+    /// The last record that it shows.
+    pub at: Version,
     /// How many there are.
     pub chunks: u32,
     /// What stands beside the payload; its hash and length are of all neighbours.
@@ -89,39 +92,10 @@ impl Shown<'_> {
 impl Chunk {
     /// Renders neighbours, in their order, into chunks of one version.
     pub fn render<'n>(version: Version, shown: impl IntoIterator<Item = Shown<'n>>) -> Vec<Chunk> {
-        let mut chunks = Vec::new();
-        let mut pieces = Vec::new();
-        let mut room = CHUNK_BYTES_MAX;
-        for neighbour in shown {
-            let shared = u32::try_from(neighbour.stargazers.len()).unwrap_or(u32::MAX);
-            let of = (neighbour.id, neighbour.owner, shared);
-            let json = neighbour.json();
-            let mut rest = json.as_str();
-            while !rest.is_empty() {
-                let is_continued = rest.len() < json.len();
-                // Most fit whole: a chunk is ended early rather than a neighbour cut.
-                if rest.len() > room && (room < CHUNK_BYTES_MAX) {
-                    chunks.push(Chunk { version, pieces: std::mem::take(&mut pieces) });
-                    room = CHUNK_BYTES_MAX;
-                }
-                let (json, after) = rest.split_at(rest.floor_char_boundary(room));
-                pieces.push(Piece { of, is_continued, json: json.to_owned() });
-                room -= json.len();
-                rest = after;
-            }
-        }
-        if !pieces.is_empty() {
-            chunks.push(Chunk { version, pieces });
-        }
+        let mut renderer = Renderer::new(version);
+        let mut chunks: Vec<Chunk> = shown.into_iter().flat_map(|shown| renderer.push(&shown)).collect();
+        chunks.extend(renderer.end());
         chunks
-    }
-
-    /// A hash of what chunks say, whatever their version, from which ETags are made.
-    pub fn hash(chunks: &[Chunk]) -> u64 {
-        let pieces = chunks.iter().flat_map(|chunk| &chunk.pieces);
-        let hashes: Vec<u8> =
-            pieces.flat_map(|piece| body::hash(piece.json.as_bytes()).to_le_bytes()).collect();
-        body::hash(&hashes)
     }
 
     /// The stored form.
@@ -151,6 +125,65 @@ impl Chunk {
     }
 }
 
+/// Neighbours on their way into chunks, one after the other.
+#[derive(Debug)]
+pub struct Renderer {
+    version: Version,
+    pieces: Vec<Piece>,
+    /// What the chunk that is being filled still takes.
+    room: usize,
+    /// Hashes of all pieces.
+    hashes: Vec<u8>,
+    length: usize,
+}
+
+impl Renderer {
+    /// Nothing yet, of this version.
+    pub fn new(version: Version) -> Self {
+        Renderer { version, pieces: Vec::new(), room: CHUNK_BYTES_MAX, hashes: Vec::new(), length: 0 }
+    }
+
+    /// Adds the next neighbour; gives the chunks that are full.
+    pub fn push(&mut self, neighbour: &Shown<'_>) -> Vec<Chunk> {
+        let mut full = Vec::new();
+        let shared = u32::try_from(neighbour.stargazers.len()).unwrap_or(u32::MAX);
+        let of = (neighbour.id, neighbour.owner, shared);
+        let json = neighbour.json();
+        self.length += json.len();
+        let mut rest = json.as_str();
+        while !rest.is_empty() {
+            let is_continued = rest.len() < json.len();
+            // Most fit whole: a chunk is ended early rather than a neighbour cut.
+            if rest.len() > self.room && self.room < CHUNK_BYTES_MAX {
+                full.extend(self.end());
+            }
+            let (json, after) = rest.split_at(rest.floor_char_boundary(self.room));
+            self.hashes.extend(body::hash(json.as_bytes()).to_le_bytes());
+            self.pieces.push(Piece { of, is_continued, json: json.to_owned() });
+            self.room -= json.len();
+            rest = after;
+        }
+        full
+    }
+
+    /// What is left for a last chunk, if anything.
+    pub fn end(&mut self) -> Option<Chunk> {
+        self.room = CHUNK_BYTES_MAX;
+        let pieces = std::mem::take(&mut self.pieces);
+        (!pieces.is_empty()).then_some(Chunk { version: self.version, pieces })
+    }
+
+    /// A hash of what all chunks say, whatever their version, from which ETags are made.
+    pub fn hash(&self) -> u64 {
+        body::hash(&self.hashes)
+    }
+
+    /// Bytes of all neighbours.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
 /// What the row of a head holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoredHead {
@@ -172,6 +205,26 @@ impl StoredHead {
     /// When it was written by a newer release or is damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(HEAD_TAG, bytes)
+    }
+}
+
+/// What a row says by its version alone: records up to it changed the neighbours, though what is shown of them may be
+/// of an earlier one. Large neighbours are rendered now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark;
+
+impl Mark {
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(MARK_TAG, self)
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When it was written by a newer release or is damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(MARK_TAG, bytes)
     }
 }
 
