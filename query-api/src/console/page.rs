@@ -27,10 +27,10 @@ pub(super) fn of(console: &Console) -> String {
             "<p class=\"note\">Numbers of an earlier release are shown until this one has built its own.</p>\n",
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<section aria-labelledby=\"accounts\"><h2 id=\"accounts\">Accounts <small>{} shown, {complete} complete\
-         </small></h2>\n",
+         </small></h2>",
         console.accounts.len()
     );
     if console.accounts.is_empty() {
@@ -104,10 +104,10 @@ fn write_deliveries(page: &mut String, deliveries: &[Delivery]) {
         page.push_str("<tr><td data-label=\"Accepted (UTC)\">");
         write_time(page, &delivery.received_ms.to_second().to_string());
         let id = escaped(&delivery.id);
-        let _ = write!(
+        let _ = writeln!(
             page,
             "</td><td data-label=\"Event\">{}</td><td data-label=\"Result\">{}</td><td data-label=\"Visible after\">{}</td>\
-             <td data-label=\"Delivery\"><a href=\"/v1/deliveries/{}\">{id}</a></td></tr>\n",
+             <td data-label=\"Delivery\"><a href=\"/v1/deliveries/{}\">{id}</a></td></tr>",
             escaped(&delivery.event),
             delivery.outcome.as_str(),
             delivery.visible_ms.map_or("not yet".to_owned(), |visible| after(delivery.received_ms, visible)),
