@@ -242,7 +242,7 @@ impl Play {
                 let (_, target) = starrer.target.unwrap();
                 let base = self.starred_row(target, account(id));
                 let base = base.filter(|base| starrer.is_taken_known() && base.asked_ms == starrer.read_ms);
-                self.starred(account(id), target, base)
+                self.starred(account(id), target, base.as_ref())
             }
         };
         // Each moment on our clock is another one.
@@ -252,7 +252,7 @@ impl Play {
     }
 
     /// What somebody starred; where it is known what they had starred before, only what is new is looked at.
-    fn starred(&self, user: AccountId, target: RepoId, base: Option<Starred>) -> Vec<(u64, Event<'static>)> {
+    fn starred(&self, user: AccountId, target: RepoId, base: Option<&Starred>) -> Vec<(u64, Event<'static>)> {
         let number = user.as_github().unwrap();
         let mut stars: Vec<(i64, u64)> = self
             .world
@@ -327,7 +327,7 @@ impl Play {
                     self.flip(USERS[*user], repo, *pause);
                 }
                 Step::Deliver(which) if !self.events.is_empty() => {
-                    self.deliver(which.index(self.events.len()))
+                    self.deliver(which.index(self.events.len()));
                 }
                 Step::Ask(which, wait) => {
                     let open = self.open();
