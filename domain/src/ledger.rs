@@ -90,6 +90,8 @@ struct DirtyAccount {
     since: Option<Version>,
     /// Whether a row that hides, or no longer hides, was written: the summary says by its version that it knows.
     hidden: bool,
+    /// Whether a repository that its views may still show is shown no more: large or not, they are not put off then.
+    taken_back: bool,
     /// Names whose rows may have changed.
     names: BTreeSet<String>,
     /// Its own needs that any record since changed.

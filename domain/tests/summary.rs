@@ -11,7 +11,10 @@ use domain::{
     event::{HiddenWhy, OwnerReading, ProfileReading, RepositoryReading, TrackedBy},
     ledger::LargeViews,
     need::Need,
-    view::summary::StoredSummary,
+    view::{
+        body::{self, Stored},
+        summary::StoredSummary,
+    },
 };
 
 struct Bench {
@@ -52,6 +55,19 @@ impl Bench {
         let asked_at = Version::new(Epoch::FIRST, self.offset);
         let date = Second(1_000 + i64::try_from(self.offset).unwrap());
         self.fold(Told::Answer(Asked { asked_at, asked_ms: self.now(), date }), events);
+    }
+
+    /// The views that have a text in them.
+    fn telling_of(&self, text: &str) -> Vec<&RowKey> {
+        let tells = |row: &Row| match Stored::decode(&row.value) {
+            Ok(Stored::Body(body)) => {
+                let payload = body::inflate(&body.gzip, body.meta.length).unwrap();
+                String::from_utf8_lossy(&payload).contains(text)
+            }
+            _ => false,
+        };
+        let views = self.rows.iter().filter(|(key, row)| matches!(key, RowKey::View(..)) && tells(row));
+        views.map(|(key, _)| key).collect()
     }
 
     fn row(&self, key: &RowKey) -> Option<&Row> {
@@ -160,6 +176,29 @@ fn what_is_hidden_leaves_in_the_same_write_even_when_large_views_are_put_off() {
     let shown = bench.summary().summary;
     assert_eq!((shown.original, shown.watchers, shown.stars), (1, Some(6), Some(5)));
     assert_eq!(shown.languages, ["go"]);
+}
+
+#[test]
+fn what_is_hidden_leaves_large_views_in_the_same_write_too() {
+    let mut bench = github();
+    let named = |number: u64| RepositoryReading {
+        name: Some(format!("repository-{number:03}").into()),
+        description: Some(Some("a description of some length ".repeat(20).into())),
+        ..reading(RepoId::github(number), 100, 3, 4)
+    };
+    let all: Vec<_> = (1..=200).map(|number| repository(named(number))).collect();
+    bench.answer(&all);
+    assert!(bench.ledger.has_large_views());
+    assert!(!bench.telling_of("repository-007").is_empty());
+
+    let push = repository(RepositoryReading { stars: Some(9), ..named(8) });
+    bench.fold_with(Told::Delivery, &[push], LargeViews::Later);
+    assert!(bench.ledger.has_deferred_views(), "large views can wait");
+    let hidden =
+        Event::RepositoryHidden { repo: RepoId::github(7), at: Second(200), why: HiddenWhy::Private };
+    bench.fold_with(Told::Delivery, &[hidden], LargeViews::Later);
+    let telling = bench.telling_of("repository-007");
+    assert!(telling.is_empty(), "{telling:?}");
 }
 
 #[test]

@@ -48,17 +48,24 @@ pub(crate) async fn follow(mut hints: Box<dyn Follower>, window: Weak<Window>) {
     }
 }
 
+/// A repository's own page goes last: once it is gone, no other answer tells of it any more.
 fn take_in(window: &Shared, hints: &[Hint]) {
-    for hint in hints {
-        match hint {
-            Hint::Row { key, version, value } => {
-                window.hidden.hear(key, *version, value.as_deref());
-                window.rows.hear(key, *version, value.as_ref());
-                window.events.note(key);
+    for are_pages in [false, true] {
+        for hint in hints.iter().filter(|hint| is_page(hint) == are_pages) {
+            match hint {
+                Hint::Row { key, version, value } => {
+                    window.hidden.hear(key, *version, value.as_deref());
+                    window.rows.hear(key, *version, value.as_ref());
+                    window.events.note(key);
+                }
+                Hint::Folded { partition, version } => window.folded.note(*partition, *version),
             }
-            Hint::Folded { partition, version } => window.folded.note(*partition, *version),
         }
     }
+}
+
+fn is_page(hint: &Hint) -> bool {
+    matches!(hint, Hint::Row { key: RowKey::View(_, ViewKey::Repository(_)), .. })
 }
 
 /// Whether answers about the newest public repositories are made of it.

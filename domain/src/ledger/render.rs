@@ -209,6 +209,7 @@ impl Ledger {
         if figures == cell.figures {
             return;
         }
+        self.dirty.taken_back |= figures.is_none();
         if let Some(former) = cell.figures.take() {
             self.totals.remove(&former);
             if let Some(repos) = self.order.get_mut(&former.name) {
@@ -268,7 +269,8 @@ impl Ledger {
             // several accounts in the same write.
             self.drain_summary(touched_at, replayed, rows);
         }
-        if is_rendered && large_views == LargeViews::Later && self.has_large_views() {
+        let may_wait = large_views == LargeViews::Later && !self.dirty.taken_back;
+        if is_rendered && may_wait && self.has_large_views() {
             self.drain_directory(touched_at, replayed, rows);
             return;
         }
