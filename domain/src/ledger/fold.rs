@@ -1,23 +1,16 @@
 //! One record's events on their way into the ledger.
 
+mod stars;
+
 use smallvec::SmallVec;
 
 use crate::{
     directory::Alias,
-    entity::{
-        account::Keeping,
-        doubt::Doubt,
-        pulls::bucket_of,
-        stargazers::{self, Given, StarBucket},
-        stars::Stars,
-    },
-    event::{Asked, Event, HiddenWhy, OwnerReading, PullState, Stamp, StarsReading, Told, TrackedBy},
+    entity::{account::Keeping, doubt::Doubt, pulls::bucket_of, stargazers::Given},
+    event::{Event, HiddenWhy, OwnerReading, PullState, Stamp, Told, TrackedBy},
     id::{AccountId, RepoId},
     key::{NeedKey, RowKey},
-    ledger::{
-        Ledger,
-        stars::{self, StarCell},
-    },
+    ledger::Ledger,
     row::Row,
     time::Second,
     version::Version,
@@ -455,88 +448,6 @@ impl<'l> Fold<'l> {
         if before < stamp.version {
             change(cell, before);
         } else {
-            cell.dirty.replayed = true;
-            self.ledger.dirty.replayed = true;
-        }
-    }
-
-    fn read_stars(&mut self, reading: &StarsReading<'_>, asked: &Asked) {
-        let stamp = self.stamp;
-        for given in stars::members_of(reading) {
-            self.change_member(reading.repo, given.user, |bucket| bucket.read(given, &stamp));
-        }
-        if let Some(list) = &reading.listed {
-            for user in &list.absent {
-                self.change_member(reading.repo, *user, |bucket| {
-                    bucket.absent(*user, list.since, asked, &stamp);
-                });
-            }
-            self.change_stars(reading.repo, |stars| stars.listed(list, asked));
-        }
-        for starred in &reading.starred {
-            let cell = self.star_cell(reading.repo);
-            let before = cell.starred_version(starred.starrer);
-            cell.read_starred(starred, asked, &stamp);
-            self.note_replayed(reading.repo, before);
-        }
-        for confirmed in &reading.confirmed {
-            let cell = self.star_cell(reading.repo);
-            let before = cell.check_version(confirmed.starrer);
-            cell.confirm_starred(confirmed, asked, &stamp);
-            self.note_replayed(reading.repo, before);
-        }
-    }
-
-    /// The forge erases the stars of what goes private. Nothing is noted where none were told of.
-    fn erase_stars(&mut self, repo: RepoId, at: Second) {
-        let has_stars = self.ledger.cells.get(&repo).is_some_and(|cell| cell.stars.is_some());
-        if has_stars {
-            self.change_stars(repo, |stars| {
-                stars.erase(at);
-            });
-        }
-    }
-
-    /// The stars of a repository, which must be written with it.
-    fn star_cell(&mut self, repo: RepoId) -> &mut StarCell {
-        // What is shown of the repository is looked at again.
-        self.change(repo, |_| {});
-        let cell = self.ledger.cell(repo, &self.stamp);
-        cell.stars.get_or_insert_with(|| Box::new(StarCell::new(repo)))
-    }
-
-    /// Changes how the stars of a repository stand, unless this record is in their row already.
-    fn change_stars(&mut self, repo: RepoId, change: impl FnOnce(&mut Stars)) {
-        let stamp = self.stamp;
-        let known = self.stars.iter().find(|(of, _)| *of == repo).map(|(_, version)| *version);
-        let cell = self.star_cell(repo);
-        let before = known.unwrap_or(cell.version());
-        cell.change(before, &stamp, change);
-        if known.is_none() {
-            self.stars.push((repo, before));
-        }
-        self.note_replayed(repo, before);
-    }
-
-    /// Changes the slice of a star set that holds an account, unless this record is in it already.
-    fn change_member(&mut self, repo: RepoId, user: AccountId, change: impl FnOnce(&mut StarBucket)) {
-        let stamp = self.stamp;
-        let bucket = stargazers::bucket_of(user);
-        let known = self.star_buckets.iter().find(|(of, at, _)| (*of, *at) == (repo, bucket));
-        let known = known.map(|(.., version)| *version);
-        let cell = self.star_cell(repo);
-        let before = known.unwrap_or(cell.bucket_version(user));
-        cell.change_member(user, before, &stamp, change);
-        if known.is_none() {
-            self.star_buckets.push((repo, bucket, before));
-        }
-        self.note_replayed(repo, before);
-    }
-
-    fn note_replayed(&mut self, repo: RepoId, before: Version) {
-        if before >= self.stamp.version
-            && let Some(cell) = self.ledger.cells.get_mut(&repo)
-        {
             cell.dirty.replayed = true;
             self.ledger.dirty.replayed = true;
         }

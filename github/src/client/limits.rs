@@ -420,7 +420,7 @@ mod tests {
     /// How many requests a process may still send, each of which costs one.
     fn spend(budgets: &mut Budgets, remaining: &mut u64, now: Instant) -> u64 {
         let mut spent = 0;
-        while used_up(&budgets, now).is_none() {
+        while used_up(budgets, now).is_none() {
             *remaining -= 1;
             spent += 1;
             budgets.note(told(*remaining), ONE, DATE, now);

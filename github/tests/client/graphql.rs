@@ -32,7 +32,7 @@ fn repository(id: u64, name: &str) -> Value {
     })
 }
 
-fn data(nodes: Vec<Value>, end: Option<&str>) -> Value {
+fn data(nodes: &[Value], end: Option<&str>) -> Value {
     json!({
         "rateLimit": {"cost": 4, "remaining": 4_996, "resetAt": "2026-11-21T11:00:00Z"},
         "repositoryOwner": {
@@ -75,7 +75,7 @@ fn page(whole: Result<Whole, AskError>) -> WholePage {
 async fn one_read_tells_everything_about_a_repository() {
     let github = Github::start().await;
     let asked = json!({"variables": {"login": "octocat", "first": 50, "after": "abc"}});
-    let told = json!({"data": data(vec![repository(1, "Hello-World")], Some("def"))});
+    let told = json!({"data": data(&[repository(1, "Hello-World")], Some("def"))});
     let mock = Mock::given(method("POST")).and(path("/graphql")).and(body_partial_json(asked));
     mock.respond_with(answer(&told)).mount(&github.server).await;
     let client = github.client.spending_as(Spender::Load);
@@ -116,7 +116,7 @@ async fn what_failed_in_part_is_told_as_missing_and_never_as_none() {
     partial["defaultBranchRef"]["target"] = Value::Null;
     partial["licenseInfo"] = Value::Null;
     let errors = json!([{"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits"}]);
-    let told = json!({"data": data(vec![partial, Value::Null], None), "errors": errors});
+    let told = json!({"data": data(&[partial, Value::Null], None), "errors": errors});
     github.on_graphql(answer(&told), 1).await;
     let page = page(github.page().await);
     assert!(!page.is_whole, "one could not be read at all");
@@ -138,7 +138,7 @@ async fn lists_that_were_cut_are_not_taken_for_whole_ones() {
     empty["defaultBranchRef"] = Value::Null;
     empty["newestPull"] = json!({"totalCount": 0, "nodes": []});
     empty["changedPulls"] = json!({"nodes": []});
-    github.on_graphql(answer(&json!({"data": data(vec![cut, empty], None)})), 1).await;
+    github.on_graphql(answer(&json!({"data": data(&[cut, empty], None)})), 1).await;
     let page = page(github.page().await);
     let [cut, empty] = &page.repositories[..] else { panic!("two repositories") };
     assert_eq!(cut.pulls.as_ref().map(|pulls| (pulls.total, pulls.is_all)), Some((300, false)));
@@ -157,7 +157,7 @@ async fn a_query_that_is_too_heavy_shuts_nothing() {
         github.on_graphql(ResponseTemplate::new(status).set_body_json(&timeout), 1).await;
         assert_eq!(github.page().await, Ok(Whole::TooHeavy), "{status}");
     }
-    github.on_graphql(answer(&json!({"data": data(Vec::new(), None)})), 1).await;
+    github.on_graphql(answer(&json!({"data": data(&[], None)})), 1).await;
     assert_eq!(page(github.page().await).repositories, []);
 }
 

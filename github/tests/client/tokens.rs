@@ -1,4 +1,5 @@
 //! Several tokens: each has limits of its own, and one that is not accepted is left alone.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use domain::Second;
 use github::client::{AccountPath, AskError, Client, Settings, Spender, WaitWhy};

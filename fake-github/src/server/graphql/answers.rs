@@ -1,4 +1,8 @@
 //! What the fields answer: accounts, repositories, and what is asked of one.
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "fields of an interface are attributes, and some have one type"
+)]
 
 use std::sync::Arc;
 
@@ -62,7 +66,7 @@ macro_rules! owner {
                 Uri(wire::avatar_url(&self.0))
             }
 
-            #[allow(clippy::too_many_arguments, reason = "GitHub's own")]
+            #[expect(clippy::too_many_arguments, reason = "GitHub's own")]
             async fn repositories(
                 &self,
                 context: &Context<'_>,
