@@ -183,10 +183,9 @@ fn what_is_hidden_leaves_large_views_in_the_same_write_too() {
     let mut bench = github();
     let named = |number: u64| RepositoryReading {
         name: Some(format!("repository-{number:03}").into()),
-        description: Some(Some("a description of some length ".repeat(20).into())),
         ..reading(RepoId::github(number), 100, 3, 4)
     };
-    let all: Vec<_> = (1..=200).map(|number| repository(named(number))).collect();
+    let all: Vec<_> = (1..=800).map(|number| repository(named(number))).collect();
     bench.answer(&all);
     assert!(bench.ledger.has_large_views());
     assert!(!bench.telling_of("repository-007").is_empty());

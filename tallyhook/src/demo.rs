@@ -130,6 +130,7 @@ async fn tell(
     let first = logins.first().map_or("nobody", String::as_str);
     println!("  http://{api}/health-check?url=https://github.com/{first}&url=https://bitbucket.org/team");
     println!("  http://{api}/from-git/test");
+    println!("  http://{api}/console");
     println!("  http://{ops}/metrics");
     println!();
     watch.loaded(logins).await?;

@@ -115,13 +115,13 @@ const SUITES: &[Suite] = &[
         name: "whole",
         about: "the binary against the fake GitHub: good days, bad days, hostile clients, kill -9",
         work: Work::Tests(&["tallyhook"]),
-        minutes: 10,
+        minutes: 15,
     },
     Suite {
         name: "monitoring",
         about: "rules and boards with the real Prometheus: each query finds data, alerts fire and end by real faults",
         work: Work::Test("monitoring"),
-        minutes: 5,
+        minutes: 8,
     },
     Suite {
         name: "browser",
@@ -151,7 +151,7 @@ const SUITES: &[Suite] = &[
         name: "cluster",
         about: "roles as processes of their own on Kafka and Cassandra, against the fake GitHub and under faults; moving there",
         work: Work::TestsOnServers("tallyhook"),
-        minutes: 25,
+        minutes: 30,
     },
     Suite {
         name: "instructions",

@@ -8,8 +8,8 @@ use domain::{Family, RowKey, ScanKey, key::bytes::KeyBytes};
 
 /// Partition of the one row whose key has no bytes; servers want some.
 const EMPTY_KEY: &[u8] = &[0];
-/// Above every row key: they begin with small tags or with UTF-8, and neither has this byte.
-const ROW_KEY_END: &[u8] = &[0xff];
+/// Above every row key: they begin with small tags or with UTF-8, which lack this byte, or are a delivery's four bytes.
+const ROW_KEY_END: &[u8] = &[0xff; 5];
 
 /// Whether some range holds the family's rows.
 pub(super) fn is_scanned(family: Family) -> bool {
