@@ -185,7 +185,7 @@ fn what_is_hidden_leaves_large_views_in_the_same_write_too() {
         name: Some(format!("repository-{number:03}").into()),
         ..reading(RepoId::github(number), 100, 3, 4)
     };
-    let all: Vec<_> = (1..=800).map(|number| repository(named(number))).collect();
+    let all: Vec<_> = (1..=2_000).map(|number| repository(named(number))).collect();
     bench.answer(&all);
     assert!(bench.ledger.has_large_views());
     assert!(!bench.telling_of("repository-007").is_empty());

@@ -39,6 +39,12 @@ async fn profiles_are_typed_in_and_their_sums_are_shown() {
             );
             lines.write("https://bitbucket.org/team\n\n  https://bitbucket.org/nobody/  ").await;
             browser.find("button").await.click().await;
+            // A click may return before the form is on its way.
+            until(seconds(60), "the form's answer", async || {
+                let address = browser.address().await;
+                if address.contains('?') { Ok(()) } else { Err(address) }
+            })
+            .await;
             // The first time it is asked for; the browser's own way of trying again is to load the page anew.
             let shown = until(seconds(60), "the sums", async || {
                 browser.open(&browser.address().await).await;

@@ -31,7 +31,7 @@ async fn who_waits_for_a_delivery_reads_its_change_the_first_time() {
         let told =
             reader.get(&format!("/v1/deliveries/{}", delivery.guid)).await.ok().json()["delivery"].clone();
         assert_eq!((&told["status"], &told["result"]), (&"visible".into(), &"projected".into()), "{told}");
-        let time = |field: &str| told[field].as_str().unwrap().to_owned();
+        let time = |field: &str| told[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
         assert!(
             time("accepted_at") <= time("applied_at") && time("applied_at") <= time("visible_at"),
             "{told}"
