@@ -393,10 +393,7 @@ async fn a_month_in_which_everything_goes_wrong_ends_in_the_truth() {
         requests.len(),
     );
     assert!(found.lies.is_empty(), "{:#?}", found.lies);
-    assert!(
-        found.right > 500 && found.untold + found.admitted > 50,
-        "hardly anything was tried: {found:?}"
-    );
+    assert!(found.right > 500 && found.untold + found.admitted > 50, "hardly anything was tried: {found:?}");
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let doubted = found.doubted as f64 / found.right as f64;
     assert!(doubted < DOUBTED_MAX, "{doubted} of what was right was called incomplete");
