@@ -23,6 +23,7 @@ mod gate;
 mod gist_users;
 mod hidden;
 mod latest;
+mod markup;
 mod metrics;
 mod neighbours;
 mod openapi;

@@ -1,5 +1,7 @@
 //! Letters on images: how wide they are, how numbers are written, and what may stand in XML.
 
+use crate::markup;
+
 /// Widths of Verdana's letters from the space to the tilde at 11 px, in hundredths of a pixel. Images carry no font;
 /// where another one is shown, `textLength` makes it as wide.
 const WIDTHS: [u16; 95] = [
@@ -57,19 +59,8 @@ pub(super) fn cut(text: &str, letters_max: usize) -> String {
 
 /// A text within elements and quotes. What XML cannot hold at all is left out.
 pub(super) fn escaped(text: &str) -> String {
-    let mut xml = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\'' => xml.push_str("&#39;"),
-            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {}
-            other => xml.push(other),
-        }
-    }
-    xml
+    let is_held = |letter: &char| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}');
+    markup::escaped(&text.chars().filter(is_held).collect::<String>())
 }
 
 #[cfg(test)]

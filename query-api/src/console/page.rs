@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domain::{Millis, delivery::Delivery};
 
 use super::{Console, Line};
-use crate::{badge::AccountFigures, protocol::path::segment};
+use crate::{badge::AccountFigures, markup::escaped, protocol::path::segment};
 
 /// The page's style.
 pub(crate) const STYLE: &str = include_str!("style.css");
@@ -126,20 +126,4 @@ fn after(received: Millis, visible: Millis) -> String {
 fn write_time(page: &mut String, at: &str) {
     let shown = at.trim_end_matches('Z').replace('T', " ");
     let _ = write!(page, "<time datetime=\"{at}\">{shown}</time>");
-}
-
-/// A text within elements and quotes.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-    }
-    html
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::openapi::OpenApi;
 
 use super::shape;
+use crate::markup::escaped;
 
 /// The page's style.
 pub(super) const STYLE: &str = include_str!("style.css");
@@ -104,21 +105,6 @@ fn write_operation(
         );
     }
     page.push_str("</article>\n");
-}
-
-/// A text as HTML.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            other => html.push(other),
-        }
-    }
-    html
 }
 
 /// Escaped text with what stands between backticks as code.

@@ -11,7 +11,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, header};
 
 use super::health_check;
-use crate::{protocol::path, window::Shared};
+use crate::{markup::escaped, protocol::path, window::Shared};
 
 /// The page runs no script, loads nothing and may be put into no frame.
 const CONTENT_SECURITY_POLICY: &str =
@@ -67,11 +67,11 @@ fn page(profiles: &str, answer: Option<(u16, String)>) -> String {
          https://bitbucket.org/NAME:</label></p>\n<p><textarea id=\"profiles\" name=\"profiles\" rows=\"8\" \
          cols=\"38\" required>\n",
     );
-    escape(profiles, &mut page);
+    page.push_str(&escaped(profiles));
     page.push_str("</textarea></p>\n<p><button type=\"submit\">Show</button></p>\n</form>\n");
     if let Some((status, answer)) = answer {
         let _ = write!(page, "<h2>Answer</h2>\n<p>Status {status}</p>\n<pre id=\"answer\">");
-        escape(&answer, &mut page);
+        page.push_str(&escaped(&answer));
         page.push_str("</pre>\n");
     }
     page.push_str("</body>\n</html>\n");
@@ -83,18 +83,4 @@ fn indented(json: &[u8]) -> String {
     let value: Option<serde_json::Value> = serde_json::from_slice(json).ok();
     let pretty = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
     pretty.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned())
-}
-
-/// Text as HTML shows it, within elements and within quotes.
-fn escape(text: &str, out: &mut String) {
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
 }

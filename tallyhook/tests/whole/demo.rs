@@ -52,7 +52,7 @@ async fn a_newcomer_sees_it_load_change_and_end() {
     }
 
     let urls: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  http://")).collect();
-    assert_eq!(urls.len(), 7, "{shown}");
+    assert_eq!(urls.len(), 8, "{shown}");
     for url in urls {
         // What nobody read before, Bitbucket's, may take a moment.
         let text = until(SHOWN_WITHIN, url, async || {
