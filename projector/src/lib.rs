@@ -12,6 +12,7 @@ mod dead_letters;
 mod deliveries;
 mod fold;
 mod lag;
+mod loads;
 mod metrics;
 mod neighbours;
 mod progress;

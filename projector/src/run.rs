@@ -1,5 +1,6 @@
 //! The loop: next, fold, write, hint; and on a timer flush, then commit.
 
+mod loads;
 mod views;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
     batch::{Folded, Folder},
     dead_letters::{self, DeadLetters},
     deliveries::{self, Applied},
+    loads::Loads,
     metrics::Metrics,
     neighbours::LargeNeighbours,
     progress::Progress,
@@ -77,6 +79,7 @@ pub(crate) struct Loop {
     epoch: Epoch,
     tails: BTreeMap<Partition, Tail>,
     working_set: WorkingSet,
+    loads: Loads,
     dead_letters: DeadLetters,
     deferred: BTreeMap<AccountId, Deferred>,
     neighbours: LargeNeighbours,
@@ -97,6 +100,7 @@ impl Loop {
         let now = Instant::now();
         Ok(Loop {
             working_set: WorkingSet::new(settings.working_set_bytes_max),
+            loads: Loads::default(),
             log,
             store,
             hints,
@@ -130,7 +134,11 @@ impl Loop {
                     self.commit(flushed_or_stop(flushed)?, Wait::No).await?;
                 }
                 Some(()) = OptionFuture::from(due.map(tokio::time::sleep_until)) => self.tick().await?,
-                next = self.subscription.next(limit) => match next {
+                (account, ledger, records) = self.loads.read() => {
+                    self.working_set.insert(account, ledger?);
+                    self.fold(records).await?;
+                }
+                next = self.subscription.next(limit), if !self.loads.is_full() => match next {
                     Ok(next) => self.take(next).await?,
                     Err(event_log::LogError::Stop(sentence)) => return Err(Stopped(sentence)),
                     Err(error) => {
@@ -165,7 +173,11 @@ impl Loop {
 
     async fn take(&mut self, next: Next) -> Result<(), Stopped> {
         match next {
-            Next::Records(records) => self.fold(records).await,
+            Next::Records(records) => {
+                self.note_taken(&records);
+                let records = self.load(records).await?;
+                self.fold(records).await
+            }
             Next::Assigned(assignments) => self.assigned(&assignments).await,
             Next::Revoked(partitions) => {
                 self.finish(Some(&partitions)).await?;
@@ -229,6 +241,16 @@ impl Loop {
         }
     }
 
+    fn note_taken(&mut self, records: &[(Position, Record)]) {
+        for (position, record) in records {
+            if let Some(tail) = self.tails.get_mut(&position.partition) {
+                tail.next = position.offset + 1;
+                tail.uncommitted
+                    .push_back(Seen { offset: position.offset, checksum: seen::checksum(record) });
+            }
+        }
+    }
+
     async fn fold(&mut self, records: Vec<(Position, Record)>) -> Result<(), Stopped> {
         let mut folder = Folder {
             store: &*self.store,
@@ -239,13 +261,6 @@ impl Loop {
             shutdown: &self.shutdown,
         };
         let folded = folder.fold(&records).await?;
-        for (position, record) in &records {
-            if let Some(tail) = self.tails.get_mut(&position.partition) {
-                tail.next = position.offset + 1;
-                tail.uncommitted
-                    .push_back(Seen { offset: position.offset, checksum: seen::checksum(record) });
-            }
-        }
         let first: BTreeMap<Partition, u64> =
             records.iter().rev().map(|(position, _)| (position.partition, position.offset)).collect();
         let applied = self.applied(&records, &folded);
@@ -294,11 +309,13 @@ impl Loop {
         self.write(rows).await?;
         for (partition, version) in last {
             let partition = Partition(partition);
-            let next = self.tails.get_mut(&partition).map_or(0, |tail| {
-                tail.version = version;
-                tail.next
-            });
-            self.tell_folded(partition, version, next);
+            let Some(tail) = self.tails.get_mut(&partition) else { continue };
+            // What waited for its account is older than what was folded meanwhile.
+            tail.version = tail.version.max(version);
+            let (version, next) = (tail.version, tail.next);
+            if self.loads.held(partition).is_none() {
+                self.tell_folded(partition, version, next);
+            }
         }
         Ok(())
     }
@@ -382,7 +399,8 @@ impl Loop {
         let mut rows = Vec::new();
         for (partition, tail) in &mut self.tails {
             let held = self.deferred.values().filter(|deferred| deferred.partition == *partition);
-            let held = held.map(|deferred| deferred.since).chain(self.neighbours.held(*partition)).min();
+            let held = held.map(|deferred| deferred.since).chain(self.neighbours.held(*partition));
+            let held = held.chain(self.loads.held(*partition)).min();
             let safe = held.unwrap_or(tail.next).min(tail.next);
             let mut last = None;
             while tail.uncommitted.front().is_some_and(|seen| seen.offset < safe) {
@@ -455,6 +473,7 @@ impl Loop {
             |account: AccountId| partitions.contains(&log.partition_of(StreamKey::Account(account)));
         self.dead_letters.forget(|stream| partitions.contains(&log.partition_of(stream)));
         self.working_set.forget_all(is_gone);
+        self.loads.forget(is_gone);
         self.deferred.retain(|account, _| !is_gone(*account));
         self.neighbours.forget(is_gone);
         self.rendered.retain(|account, _| !is_gone(*account));
@@ -464,7 +483,8 @@ impl Loop {
     async fn note_caught_up(&mut self) -> Result<(), Stopped> {
         let mut rows = Vec::new();
         for (partition, tail) in &mut self.tails {
-            if !tail.caught_up && tail.next >= tail.target {
+            let is_folded = tail.next >= tail.target && self.loads.held(*partition).is_none();
+            if !tail.caught_up && is_folded {
                 tail.caught_up = true;
                 rows.push(Active { generation: GENERATION }.row(partition.0, self.epoch));
             }

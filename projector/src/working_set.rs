@@ -9,8 +9,8 @@ use view_store::{StoreError, ViewStore};
 
 use crate::{Stopped, retry::until_done};
 
-/// A ledger from this on is large: to read it again takes a second of the processor and more, for which every other
-/// account of the partition waits.
+/// A ledger from this on is large: to read it again takes a second of the processor and more, for which the account's
+/// readers wait.
 const LARGE_BYTES: usize = 64 << 20;
 /// Large ledgers are bounded by themselves, so that neither their neighbours in time nor they push the others out. The
 /// stars of one repository with 40 000 stargazers take some 550 MB.
@@ -52,19 +52,22 @@ impl WorkingSet {
         store: &dyn ViewStore,
         shutdown: &CancellationToken,
     ) -> Result<(), Stopped> {
-        if self.ledgers.contains_key(&account) {
-            return Ok(());
+        if !self.has(account) {
+            let ledger = read(account, store, shutdown).await?;
+            self.insert(account, ledger);
         }
-        let read = until_done("reading an account's rows", shutdown, || read(account, store)).await?;
-        let ledger = read.map_err(|error| {
-            Stopped(format!(
-                "a row of account {account} cannot be read ({error}): the store was written by a newer release. \
-                 Start that release, or move state.redb away; it is rebuilt from the log at the next start"
-            ))
-        })?;
+        Ok(())
+    }
+
+    /// Whether an account's ledger is loaded.
+    pub(crate) fn has(&self, account: AccountId) -> bool {
+        self.ledgers.contains_key(&account)
+    }
+
+    /// Takes in a ledger that was [`read`].
+    pub(crate) fn insert(&mut self, account: AccountId, ledger: Ledger) {
         self.ledgers.insert(account, Entry { ledger, used: 0, bytes: 0 });
         self.used(account);
-        Ok(())
     }
 
     /// A loaded ledger.
@@ -127,8 +130,29 @@ impl WorkingSet {
     }
 }
 
+/// Reads an account's ledger, until that is done.
+pub(crate) async fn read(
+    account: AccountId,
+    store: &dyn ViewStore,
+    shutdown: &CancellationToken,
+) -> Result<Ledger, Stopped> {
+    let read = until_done("reading an account's rows", shutdown, || read_rows(account, store)).await?;
+    let loading = read.map_err(|error| {
+        Stopped(format!(
+            "a row of account {account} cannot be read ({error}): the store was written by a newer release. \
+             Start that release, or move state.redb away; it is rebuilt from the log at the next start"
+        ))
+    })?;
+    // For a large account this takes seconds of the processor.
+    let finished = tokio::task::spawn_blocking(|| loading.finish()).await;
+    finished.map_err(|error| Stopped(format!("deriving what account {account} shows: {error}")))
+}
+
 /// Reads an account row by row: what a large one stores is never all in memory.
-async fn read(account: AccountId, store: &dyn ViewStore) -> Result<Result<Ledger, DecodeError>, StoreError> {
+async fn read_rows(
+    account: AccountId,
+    store: &dyn ViewStore,
+) -> Result<Result<Loading, DecodeError>, StoreError> {
     let mut loading = Loading::of(account);
     for range in Ledger::ranges(account) {
         let mut rows = store.scan(&range).await?;
@@ -138,5 +162,5 @@ async fn read(account: AccountId, store: &dyn ViewStore) -> Result<Result<Ledger
             }
         }
     }
-    Ok(Ok(loading.finish()))
+    Ok(Ok(loading))
 }

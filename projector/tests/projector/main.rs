@@ -13,4 +13,5 @@ mod order;
 mod rebuild;
 mod scene;
 mod seen;
+mod slow_accounts;
 mod ties;
