@@ -14,6 +14,7 @@ mod first_contact;
 #[path = "../whole/gists.rs"]
 mod gists;
 mod ground;
+mod keys;
 mod kills;
 mod life;
 #[path = "../whole/live.rs"]
@@ -32,6 +33,8 @@ mod refused;
 #[path = "../whole/restart.rs"]
 mod restart;
 mod roles;
+#[path = "../whole/starneighbours.rs"]
+mod starneighbours;
 #[path = "../whole/support/mod.rs"]
 #[expect(dead_code, reason = "shared with the tests of one process, which use all of it")]
 mod support;

@@ -1,16 +1,17 @@
 //! S3, star neighbours for readers with an API key, through the running process against a fake GitHub.
 
+use super::{
+    ground::Ground,
+    support::{
+        forge::{Forge, TOKEN},
+        process::{Service, Setup},
+        reader::{Answer, Reader},
+        seconds, until,
+    },
+};
 use axum::http::Method;
 use fake_github::{AccountId, FakeConfig, NewRepository, RepoId, World, faults::RequestFault};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-use super::support::{
-    forge::{Forge, TOKEN},
-    process::{Service, Setup},
-    reader::{Answer, Reader},
-    seconds, until,
-};
 
 /// A few stars take a moment to read; a busy machine may take many.
 const WITHIN: std::time::Duration = seconds(60);
@@ -27,16 +28,18 @@ struct Scene {
     setup: Setup,
     calls: Setup,
     key: String,
-    _folder: TempDir,
+    _ground: Ground,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    /// `None` where there is no ground for it.
+    async fn new() -> Option<Self> {
         Self::with(|setup| setup).await
     }
 
     /// With other settings.
-    async fn with(settings: impl FnOnce(Setup) -> Setup) -> Self {
+    async fn with(settings: impl FnOnce(Setup) -> Setup) -> Option<Self> {
+        let ground = Ground::new("star neighbours").await?;
         let config = FakeConfig { limit_authorised: 1_000_000, ..FakeConfig::default() };
         let mut forge = Forge::empty(config).await;
         let (octo, hello, others, fans) = forge.fake.world(|world| {
@@ -57,14 +60,13 @@ impl Scene {
             (octo, hello, others, fans)
         });
         forge.owners = vec![octo];
-        let folder = TempDir::new().unwrap();
-        let setup = settings(Setup::of(folder.path(), &forge));
+        let setup = settings(ground.setup(&forge).await);
         let service = setup.serve().await;
         service.ready().await;
         forge.hook(&service);
         let calls = setup.talking_to(&service);
         let key = make_key(&calls, &[]).await;
-        Scene { forge, hello, others, fans, service, setup, calls, key, _folder: folder }
+        Some(Scene { forge, hello, others, fans, service, setup, calls, key, _ground: ground })
     }
 
     /// As [`Self::until_shown`], with keys of its own: where a key may not ask often.
@@ -97,12 +99,12 @@ impl Scene {
 
     /// The same after the process was ended and started again.
     async fn restarted(self) -> Self {
-        let Scene { forge, hello, others, fans, service, setup, key, _folder, .. } = self;
+        let Scene { forge, hello, others, fans, service, setup, key, _ground, .. } = self;
         service.terminate().await.done();
         let service = setup.serve().await;
         service.ready().await;
         let calls = setup.talking_to(&service);
-        Scene { forge, hello, others, fans, service, setup, calls, key, _folder }
+        Scene { forge, hello, others, fans, service, setup, calls, key, _ground }
     }
 
     fn reader(&self) -> Reader {
@@ -151,7 +153,7 @@ fn with_grace() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_stargazer_stars_later_elsewhere_counts() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.until_shown(&at_first()).await;
     let one = scene.others[1];
     scene.forge.fake.world(|world| world.star(one, scene.fans[1])).unwrap();
@@ -181,7 +183,7 @@ async fn what_a_stargazer_stars_later_elsewhere_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_notices_what_no_delivery_told_and_costs_nothing_where_nothing_changed() {
-    let scene = Scene::with(|setup| setup.with("RECONCILE", "4s")).await;
+    let Some(scene) = Scene::with(|setup| setup.with("RECONCILE", "4s")).await else { return };
     scene.until_shown(&at_first()).await;
     scene.forge.fake.forget_requests();
     until(WITHIN, "some checks", async || {
@@ -200,7 +202,7 @@ async fn the_sweep_notices_what_no_delivery_told_and_costs_nothing_where_nothing
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_neighbours_are_marked_until_they_are_checked_again() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.until_shown(&at_first()).await;
     let before = scene.ask(PATH).await;
     scene.forge.fake.faults().on_requests("*", RequestFault::ServerError(503), None);
@@ -217,7 +219,7 @@ async fn after_a_restart_neighbours_are_marked_until_they_are_checked_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_as_the_contract_says() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.until_shown(&at_first()).await;
     let answer = scene.ask(PATH).await.ok();
     for (name, value) in [
@@ -273,7 +275,7 @@ async fn an_answer_is_as_the_contract_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_no_good_key_or_asks_for_no_repository_is_refused_in_the_words_of_s3() {
-    let scene = Scene::with(|setup| setup.with("KEY_LIMIT", "200/h")).await;
+    let Some(scene) = Scene::with(|setup| setup.with("KEY_LIMIT", "200/h")).await else { return };
     scene.until_shown_slowly(&at_first()).await;
     let detail = |answer: &Answer| {
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -341,7 +343,7 @@ async fn whoever_has_no_good_key_or_asks_for_no_repository_is_refused_in_the_wor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_are_read_from_github_and_follow_the_stars() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     let mut expected = json!([
         {"repo": "hubot/both", "stargazers": ["ada", "grace"]},
         {"repo": "hubot/one", "stargazers": ["ada"]},
@@ -377,7 +379,7 @@ async fn neighbours_are_read_from_github_and_follow_the_stars() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_listed_and_revoked_by_the_command_line() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     let list = scene.calls.run(&["key", "list"]).await.done();
     assert!(list.contains("dashboard") && list.contains("works") && !list.contains(&scene.key), "{list}");
     let refused = scene.reader().get(PATH).await;
@@ -393,7 +395,7 @@ async fn keys_are_made_listed_and_revoked_by_the_command_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_is_closed_is_refused_until_a_delivery_tells_of_a_star() {
-    let scene = Scene::new().await;
+    let Some(scene) = Scene::new().await else { return };
     scene.forge.fake.world(|world| world.close_stargazers(scene.hello, true)).unwrap();
     until(WITHIN, "the refusal", async || {
         let answer = scene.ask(PATH).await;
