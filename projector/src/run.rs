@@ -32,7 +32,7 @@ use crate::{
     progress::Progress,
     retry::until_done,
     seen::{self, Recogniser, Seen},
-    working_set::WorkingSet,
+    working_set::{Bounds, WorkingSet},
 };
 
 /// So many rows are handed to the store at once; a record that touches thousands of views comes in slices.
@@ -99,7 +99,7 @@ impl Loop {
         let subscription = until_done("joining the group", &shutdown, || log.subscribe(&group)).await?;
         let now = Instant::now();
         Ok(Loop {
-            working_set: WorkingSet::new(settings.working_set_bytes_max),
+            working_set: WorkingSet::new(Bounds::new(settings.working_set_bytes_max)),
             loads: Loads::default(),
             log,
             store,

@@ -9,12 +9,24 @@ use view_store::{StoreError, ViewStore};
 
 use crate::{Stopped, retry::until_done};
 
-/// A ledger from this on is large: to read it again takes a second of the processor and more, for which the account's
-/// readers wait.
-const LARGE_BYTES: usize = 64 << 20;
-/// Large ledgers are bounded by themselves, so that neither their neighbours in time nor they push the others out. The
-/// stars of one repository with 40 000 stargazers take some 550 MB.
-const LARGE_BYTES_MAX: usize = 640 << 20;
+/// How much memory ledgers may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// All that are not large, together.
+    all_bytes_max: usize,
+    /// From this on a ledger is large: to read it again takes a second of the processor and more, for which the
+    /// account's readers wait.
+    large_bytes: usize,
+    /// Large ledgers are bounded by themselves, so that neither their neighbours in time nor they push the others out.
+    large_bytes_max: usize,
+}
+
+impl Bounds {
+    /// As measured: the stars of one repository with 40 000 stargazers take some 550 MB.
+    pub(crate) fn new(all_bytes_max: usize) -> Self {
+        Bounds { all_bytes_max, large_bytes: 64 << 20, large_bytes_max: 640 << 20 }
+    }
+}
 
 /// Ledgers by account; the one used longest ago is forgotten first.
 pub(crate) struct WorkingSet {
@@ -22,9 +34,9 @@ pub(crate) struct WorkingSet {
     by_use: BTreeMap<u64, AccountId>,
     clock: u64,
     bytes: usize,
-    bytes_max: usize,
     /// Of large ledgers.
     large_bytes: usize,
+    bounds: Bounds,
 }
 
 struct Entry {
@@ -34,14 +46,14 @@ struct Entry {
 }
 
 impl WorkingSet {
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         WorkingSet {
             ledgers: HashMap::default(),
             by_use: BTreeMap::new(),
             clock: 0,
             bytes: 0,
-            bytes_max,
             large_bytes: 0,
+            bounds,
         }
     }
 
@@ -90,22 +102,22 @@ impl WorkingSet {
 
     /// The sum in which a ledger of this size counts.
     fn sum_of(&mut self, bytes: usize) -> &mut usize {
-        if bytes < LARGE_BYTES { &mut self.bytes } else { &mut self.large_bytes }
+        if bytes < self.bounds.large_bytes { &mut self.bytes } else { &mut self.large_bytes }
     }
 
     /// Forgets ledgers that have nothing to write, those used longest ago first, down to the bounds.
     pub(crate) fn shrink(&mut self) {
+        let Bounds { all_bytes_max, large_bytes, large_bytes_max } = self.bounds;
         let mut after = 0;
-        while self.bytes > self.bytes_max || self.large_bytes > LARGE_BYTES_MAX {
+        while self.bytes > all_bytes_max || self.large_bytes > large_bytes_max {
             let Some((&used, &account)) = self.by_use.range(after..).next() else { return };
             after = used + 1;
             let Some(entry) = self.ledgers.get(&account) else { continue };
-            let is_large = entry.bytes >= LARGE_BYTES;
-            let is_too_much = if is_large {
+            let is_too_much = if entry.bytes >= large_bytes {
                 // The last of them stays, however large: whoever used it is likely to use it again.
-                self.large_bytes > LARGE_BYTES_MAX && self.large_bytes > entry.bytes
+                self.large_bytes > large_bytes_max && self.large_bytes > entry.bytes
             } else {
-                self.bytes > self.bytes_max
+                self.bytes > all_bytes_max
             };
             if is_too_much && !entry.ledger.is_dirty() {
                 self.forget(account);
@@ -163,4 +175,80 @@ async fn read_rows(
         }
     }
     Ok(Ok(loading))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Event, Millis, RepoId, Stamp, Told, event::RepositoryReading, ledger::LargeViews};
+
+    use super::*;
+
+    /// A ledger of so many repositories, all given out.
+    fn ledger(account: u64, repositories: u64) -> (AccountId, Ledger) {
+        let account = AccountId::github(account);
+        let mut ledger = Loading::of(account).finish();
+        let version = domain::Version::LEAST;
+        let stamp = Stamp { version, received_at: Millis(1), told: Told::Delivery };
+        let reading = |id| Event::Repository(Box::new(RepositoryReading::of(RepoId::github(id))));
+        ledger.evolve(&stamp, &(0..repositories).map(reading).collect::<Vec<_>>());
+        while ledger.drain(LargeViews::Render).has_more {}
+        (account, ledger)
+    }
+
+    /// Room for two small ledgers, and for one large one.
+    fn full() -> WorkingSet {
+        let weight = |repositories| ledger(1, repositories).1.weight();
+        let bounds = Bounds {
+            all_bytes_max: 2 * weight(1),
+            large_bytes: weight(50),
+            large_bytes_max: weight(50) + weight(50) / 2,
+        };
+        let mut set = WorkingSet::new(bounds);
+        for (account, repositories) in [(1, 1), (2, 50), (3, 1)] {
+            let (account, ledger) = ledger(account, repositories);
+            set.insert(account, ledger);
+        }
+        set.shrink();
+        set
+    }
+
+    fn held(set: &WorkingSet) -> Vec<u64> {
+        (0..10).filter(|account| set.has(AccountId::github(*account))).collect()
+    }
+
+    #[test]
+    fn large_ledgers_and_others_do_not_push_each_other_out() {
+        let mut set = full();
+        assert_eq!(held(&set), [1, 2, 3]);
+        let (account, small) = ledger(4, 1);
+        set.insert(account, small);
+        set.shrink();
+        assert_eq!(held(&set), [2, 3, 4], "the small one that was used longest ago");
+
+        let (account, large) = ledger(5, 50);
+        set.insert(account, large);
+        set.shrink();
+        assert_eq!(held(&set), [3, 4, 5], "the large one that was used longest ago");
+        let (account, larger) = ledger(6, 500);
+        set.insert(account, larger);
+        set.shrink();
+        assert_eq!(held(&set), [3, 4, 6], "the last large one stays, however large");
+    }
+
+    #[test]
+    fn what_is_not_written_yet_is_not_forgotten() {
+        let mut set = full();
+        let (account, mut changed) = ledger(7, 1);
+        let version = domain::Version::new(domain::Epoch::FIRST, 9);
+        let stamp = Stamp { version, received_at: Millis(1), told: Told::Delivery };
+        changed.evolve(&stamp, &[Event::Repository(Box::new(RepositoryReading::of(RepoId::github(9))))]);
+        assert!(changed.is_dirty());
+        set.insert(account, changed);
+        for newer in [8, 9] {
+            let (account, ledger) = ledger(newer, 1);
+            set.insert(account, ledger);
+            set.shrink();
+        }
+        assert!(held(&set).contains(&7), "{:?}", held(&set));
+    }
 }
