@@ -44,7 +44,16 @@ pub(crate) struct Spec {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Pace {
     Closed,
-    Open { per_second: f64 },
+    Open { per_second: f64, wait: Wait },
+}
+
+/// How a generator passes the time between two looks or requests.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Wait {
+    /// Exact, and its core is always busy.
+    Awake,
+    /// Exact to two milliseconds; its core is left to whoever needs it.
+    Asleep,
 }
 
 /// What is sent.
@@ -73,6 +82,7 @@ pub(crate) enum Work {
         rest_ms: u64,
         /// Where to read, where that is another process.
         reader: Option<SocketAddr>,
+        wait: Wait,
     },
 }
 

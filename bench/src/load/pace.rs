@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-use super::{Pace, Shared, Spec, Work, visible, wire::Wire, work::Requests};
+use super::{Pace, Shared, Spec, Wait, Work, visible, wire::Wire, work::Requests};
 
 /// Sleeping is exact to a millisecond or two; the rest of the way to an intended time is waited awake.
 const AWAKE: Duration = Duration::from_micros(2500);
@@ -35,11 +35,11 @@ pub(super) async fn prepare(spec: &Spec) -> anyhow::Result<Vec<Connection>> {
 pub(super) async fn drive(connections: Vec<Connection>, spec: &Spec, tally: &Shared) -> anyhow::Result<()> {
     let mut working = JoinSet::new();
     match (&spec.work, spec.pace) {
-        (Work::Visible { rest_ms, reader, .. }, _) => {
+        (Work::Visible { rest_ms, reader, wait, .. }, _) => {
             for connection in connections {
                 let (tally, rest) = (Rc::clone(tally), Duration::from_millis(*rest_ms));
                 let reader = Wire::open(reader.unwrap_or(spec.address)).await?;
-                working.spawn_local(visible::follow(connection, reader, rest, tally));
+                working.spawn_local(visible::follow(connection, reader, rest, *wait, tally));
             }
         }
         (_, Pace::Closed) => {
@@ -47,13 +47,13 @@ pub(super) async fn drive(connections: Vec<Connection>, spec: &Spec, tally: &Sha
                 working.spawn_local(closed(connection, Rc::clone(tally)));
             }
         }
-        (_, Pace::Open { per_second }) => {
+        (_, Pace::Open { per_second, wait }) => {
             let (intended, due) = mpsc::unbounded_channel();
             let due = Rc::new(Mutex::new(due));
             for connection in connections {
                 working.spawn_local(open(connection, Rc::clone(&due), Rc::clone(tally)));
             }
-            call_out(per_second, &intended, tally).await;
+            call_out(per_second, wait, &intended, tally).await;
         }
     }
     while let Some(worked) = working.join_next().await {
@@ -88,7 +88,7 @@ async fn open(
 }
 
 /// Says when each request is to be sent, at that time.
-async fn call_out(per_second: f64, intended: &mpsc::UnboundedSender<Instant>, tally: &Shared) {
+async fn call_out(per_second: f64, wait: Wait, intended: &mpsc::UnboundedSender<Instant>, tally: &Shared) {
     let (started, until) = {
         let tally = tally.borrow();
         (tally.started, tally.until)
@@ -100,12 +100,16 @@ async fn call_out(per_second: f64, intended: &mpsc::UnboundedSender<Instant>, ta
             return;
         }
         sent += 1;
-        let now = Instant::now();
-        if at > now + AWAKE {
-            tokio::time::sleep_until((at - AWAKE).into()).await;
-        }
-        while Instant::now() < at {
-            yield_now().await;
+        match wait {
+            Wait::Asleep => tokio::time::sleep_until(at.into()).await,
+            Wait::Awake => {
+                if at > Instant::now() + AWAKE {
+                    tokio::time::sleep_until((at - AWAKE).into()).await;
+                }
+                while Instant::now() < at {
+                    yield_now().await;
+                }
+            }
         }
         if intended.send(at).is_err() {
             return;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Shared,
+    Shared, Wait,
     pace::Connection,
     wire::{Wire, find},
     work::{Requests, get},
@@ -12,6 +12,8 @@ use crate::shape::{COMMITS, Place};
 
 /// Between two looks; what is measured is exact to this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
+/// The same for who sleeps in between.
+const LOOK_EVERY_ASLEEP: Duration = Duration::from_millis(1);
 /// What is not seen within this is an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -20,6 +22,7 @@ pub(super) async fn follow(
     mut connection: Connection,
     mut reader: Wire,
     rest: Duration,
+    between: Wait,
     tally: Shared,
 ) -> anyhow::Result<()> {
     let until = tally.borrow().until;
@@ -33,7 +36,7 @@ pub(super) async fn follow(
         let before = commits(&mut reader, &looking).await?;
         let since = Instant::now();
         let accepted = connection.wire.http(request).await?.status == 202;
-        let shown = wait(&mut reader, &looking, before).await?;
+        let shown = wait(&mut reader, &looking, before, between).await?;
         let now = Instant::now();
         // The first one tells how many commits each brings; it also warms this connection's repositories.
         let each = *commits_each.get_or_insert(shown.unwrap_or(before) - before);
@@ -48,16 +51,21 @@ fn expected(_: Place, number: u64, each: u64) -> u64 {
     COMMITS + number * each
 }
 
-async fn wait(reader: &mut Wire, looking: &[u8], before: u64) -> anyhow::Result<Option<u64>> {
+async fn wait(reader: &mut Wire, looking: &[u8], before: u64, between: Wait) -> anyhow::Result<Option<u64>> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let shown = commits(reader, looking).await?;
         if shown != before {
             return Ok(Some(shown));
         }
-        let pause = Instant::now() + LOOK_EVERY;
-        while Instant::now() < pause {
-            tokio::task::yield_now().await;
+        match between {
+            Wait::Asleep => tokio::time::sleep(LOOK_EVERY_ASLEEP).await,
+            Wait::Awake => {
+                let pause = Instant::now() + LOOK_EVERY;
+                while Instant::now() < pause {
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
     Ok(None)

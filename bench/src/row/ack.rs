@@ -6,7 +6,7 @@ use super::others;
 use crate::{
     contest::{self, Contender},
     delivery::Kind,
-    load::{Deliveries, Pace, Spec, Work},
+    load::{Deliveries, Pace, Spec, Wait, Work},
     run::Bench,
     shape::Shape,
 };
@@ -102,7 +102,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<String> {
         let outcomes = contest::contest(bench, bench.pick(1, 3), &contenders)?;
         writeln!(figures, "{}", contest::capacity(name, &outcomes))?;
     }
-    let pace = Pace::Open { per_second: usual[1].seen.per_second * SHARE };
+    let pace = Pace::Open { per_second: usual[1].seen.per_second * SHARE, wait: Wait::Awake };
     let mut paced = contenders(64, PUSH_BYTES, pace);
     paced.truncate(3);
     let outcomes = contest::contest(bench, 1, &paced)?;

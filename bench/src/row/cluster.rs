@@ -11,7 +11,7 @@ use crate::{
     contest::{self, Outcome},
     delivery::Kind,
     fill::History,
-    load::{Pace, Seen, Spec, Work},
+    load::{Pace, Seen, Spec, Wait, Work},
     process, program,
     run::Bench,
     shape::Shape,
@@ -110,12 +110,14 @@ pub(super) fn visible(bench: &Bench) -> anyhow::Result<String> {
             deliveries: sender.deliveries(Kind::Push, PUSH_BYTES),
             rest_ms: 50,
             reader: Some(query.api),
+            // Kafka and Cassandra need the cores.
+            wait: Wait::Asleep,
         },
     };
     let beside = |per_second| Spec {
         address: ingest.api,
         connections: BESIDE_CONNECTIONS,
-        pace: Pace::Open { per_second },
+        pace: Pace::Open { per_second, wait: Wait::Asleep },
         warm_up_ms,
         // Until the watched ones are over.
         measured_ms: measured_ms + 1_000,

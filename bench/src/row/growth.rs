@@ -6,7 +6,7 @@ use std::{fmt::Write as _, fs};
 use super::ack::{PATH, PUSH_BYTES};
 use crate::{
     delivery::Kind,
-    load::{Deliveries, Pace, Spec, Work},
+    load::{Deliveries, Pace, Spec, Wait, Work},
     plot::{Line, Plot},
     process,
     run::{Bench, Mode},
@@ -155,7 +155,7 @@ fn at(bench: &Bench, shape: Shape, kinds: &[(&'static str, Kind)]) -> anyhow::Re
                 connections,
                 // Slow enough for one at a time, so that each is a batch of its own.
                 pace: if lane == 0 && costs.is_empty() {
-                    Pace::Open { per_second: 100.0 }
+                    Pace::Open { per_second: 100.0, wait: Wait::Awake }
                 } else {
                     Pace::Closed
                 },

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::others;
 use crate::{
     contest::{self, Contender, Outcome},
-    load::{Pace, Spec, Work},
+    load::{Pace, Spec, Wait, Work},
     process::Running,
     program::{Program, get_with},
     run::Bench,
@@ -109,7 +109,7 @@ pub(super) fn compare(bench: &Bench, table: &Table<'_>) -> anyhow::Result<String
         writeln!(figures, "{}", contest::capacity(form.name(), &outcomes))?;
         plain = plain.or_else(|| outcomes.first().map(|ours| ours.seen.per_second));
     }
-    let pace = Pace::Open { per_second: plain.context("the program answered")? * SHARE };
+    let pace = Pace::Open { per_second: plain.context("the program answered")? * SHARE, wait: Wait::Awake };
     let outcomes: Vec<Outcome> = contest::contest(bench, 1, &table.contenders(Form::Plain, pace)?)?;
     writeln!(figures, "{}", contest::latency("200, as it is, open loop", &outcomes))?;
     if table.nginx.is_none() {

@@ -6,7 +6,7 @@ use super::ack::{PUSH_BYTES, Sender};
 use crate::{
     contest::{self, Contender},
     delivery::Kind,
-    load::{Pace, Spec, Work},
+    load::{Pace, Spec, Wait, Work},
     run::Bench,
     shape::Shape,
 };
@@ -32,6 +32,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<String> {
                 deliveries: sender.deliveries(Kind::Push, PUSH_BYTES),
                 rest_ms,
                 reader: None,
+                wait: Wait::Awake,
             },
         };
         let contender = Contender { name, id: program.id(), spec: Box::new(spec) };
