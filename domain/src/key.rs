@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AccountId, Forge, RepoId, StreamKey},
+    trail::Field,
     version::Version,
 };
 
@@ -50,11 +51,13 @@ pub enum Family {
     Active,
     /// When each of the newest deliveries of a partition was applied.
     Delivery,
+    /// By which records the numbers of a repository became what they are.
+    Trail,
 }
 
 impl Family {
     /// Every family, in table order.
-    pub const ALL: [Family; 14] = [
+    pub const ALL: [Family; 15] = [
         Family::Entity,
         Family::Member,
         Family::View,
@@ -69,6 +72,7 @@ impl Family {
         Family::Seen,
         Family::Active,
         Family::Delivery,
+        Family::Trail,
     ];
 
     /// The table's name, without the generation. (`view` alone is a reserved word in CQL.)
@@ -88,6 +92,7 @@ impl Family {
             Family::Seen => "seen",
             Family::Active => "active",
             Family::Delivery => "deliveries",
+            Family::Trail => "trail",
         }
     }
 
@@ -246,6 +251,8 @@ pub enum RowKey {
     Active(u32),
     /// See [`Family::Delivery`]; a partition of the log, and a place among its own ([`crate::delivery::slot`]).
     Delivery(u32, u32),
+    /// See [`Family::Trail`]; a number of a repository, and a place among its steps.
+    Trail(AccountId, RepoId, Field, u8),
 }
 
 /// A range of rows that can be read in key order.
@@ -271,6 +278,8 @@ pub enum ScanKey {
     Cursors(StreamKey),
     /// The deliveries of a partition that are remembered.
     Deliveries(u32),
+    /// The steps of all numbers of a repository.
+    Trail(AccountId, RepoId),
 }
 
 impl RowKey {
@@ -291,6 +300,7 @@ impl RowKey {
             RowKey::Seen(_) => Family::Seen,
             RowKey::Active(_) => Family::Active,
             RowKey::Delivery(..) => Family::Delivery,
+            RowKey::Trail(..) => Family::Trail,
         }
     }
 
@@ -303,9 +313,10 @@ impl RowKey {
             | RowKey::Need(stream, _)
             | RowKey::Cursor(stream, _)
             | RowKey::DeadLetter(stream, _) => Some(*stream),
-            RowKey::RepoName(account, _) | RowKey::Directory(account) | RowKey::Hidden(account, _) => {
-                Some(StreamKey::Account(*account))
-            }
+            RowKey::RepoName(account, _)
+            | RowKey::Directory(account)
+            | RowKey::Hidden(account, _)
+            | RowKey::Trail(account, ..) => Some(StreamKey::Account(*account)),
             RowKey::Alias(..)
             | RowKey::Epoch
             | RowKey::Seen(_)

@@ -16,6 +16,7 @@ mod render;
 mod starrer;
 pub mod stars;
 pub mod totals;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,6 +37,7 @@ use crate::{
     need::Need,
     row::Row,
     time::Second,
+    trail::Source,
     version::Version,
 };
 
@@ -73,6 +75,8 @@ pub struct Ledger {
     directory: Option<Directory>,
     is_hidden_written: bool,
     aliases: Vec<Row>,
+    /// Steps of numbers that are not given out yet.
+    steps: Vec<Row>,
     gists: GistsCell,
     starrer: StarrerCell,
     /// Rough size of all cells in memory, in bytes.
@@ -166,21 +170,27 @@ impl Ledger {
             directory: None,
             is_hidden_written: false,
             aliases: Vec::new(),
+            steps: Vec::new(),
             gists: GistsCell::default(),
             starrer: StarrerCell::default(),
             cells_weight: 0,
         }
     }
 
-    /// Folds the events of one record.
+    /// Folds the events of one record of which no more is known.
     pub fn evolve(&mut self, stamp: &Stamp, events: &[Event<'_>]) {
+        self.evolve_from(stamp, Source::default(), events);
+    }
+
+    /// Folds the events of one record.
+    pub fn evolve_from(&mut self, stamp: &Stamp, source: Source<'_>, events: &[Event<'_>]) {
         self.gists.evolve(stamp, events);
         self.starrer.evolve(self.id, stamp, events);
         // An account is not touched by what is said of its gists, or of what it starred, alone.
         let stands_alone =
             |event: &Event<'_>| gists::is_of_gists(event) || starrer::is_of_starrer(event, self.id);
         if !events.iter().all(stands_alone) || events.is_empty() {
-            fold::Fold::new(self, stamp).run(events);
+            fold::Fold::new(self, stamp).run(source, events);
         }
     }
 

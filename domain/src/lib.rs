@@ -9,7 +9,7 @@
 
 /// Names the rows and the consumer group of one way of folding. It rises with every change that gives other
 /// rows for the same records; then everything is folded anew from the log.
-pub const GENERATION: u32 = 3;
+pub const GENERATION: u32 = 4;
 
 pub mod active;
 pub mod codec;
@@ -27,6 +27,7 @@ pub mod row;
 pub mod service;
 pub mod text;
 pub mod time;
+pub mod trail;
 pub mod version;
 pub mod view;
 

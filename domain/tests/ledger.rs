@@ -13,6 +13,7 @@ use domain::{
     },
     ledger::LargeViews,
     need::Need,
+    trail::Field,
     view::body::Stored,
 };
 use serde_json::{Value, json};
@@ -468,8 +469,7 @@ fn replaying_the_whole_history_changes_no_row() {
 }
 
 /// The same values; of folded facts the same versions too. What is derived may carry a later replay's, and
-/// a replay says
-/// again that something is not hidden, or that nothing need be asked.
+/// a replay says again that something is not hidden, or that nothing need be asked.
 fn assert_same(rows: &BTreeMap<RowKey, Row>, expected: &BTreeMap<RowKey, Row>) {
     assert!(expected.keys().all(|key| rows.contains_key(key)));
     for (key, row) in rows {
@@ -479,6 +479,12 @@ fn assert_same(rows: &BTreeMap<RowKey, Row>, expected: &BTreeMap<RowKey, Row>) {
                 RowKey::Need(..) => assert_eq!(Need::decode(&row.value).unwrap(), Need::Met),
                 _ => panic!("{key:?}"),
             }
+            continue;
+        }
+        if matches!(key, RowKey::Trail(_, _, Field::PullRequests, _)) {
+            // What these numbers were before a record is derived from several rows, of which a crash may have written
+            // some.
+            assert_eq!(row.version, expected[key].version, "{key:?}");
             continue;
         }
         assert_eq!(row.value, expected[key].value, "{key:?}");
@@ -509,7 +515,8 @@ fn a_crash_between_the_rows_of_a_record_is_mended_by_its_replay() {
         .map(|(_, row)| row.clone())
         .collect();
     assert!(changed.len() > 3);
-    for lost in &changed {
+    // Steps are written before everything else.
+    for lost in changed.iter().filter(|row| !matches!(row.key, RowKey::Trail(..))) {
         bench.rows.clone_from(&whole);
         match committed.get(&lost.key) {
             Some(row) => bench.rows.insert(lost.key.clone(), row.clone()),

@@ -34,6 +34,7 @@ use domain::{
     },
     event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, TrackedBy},
     need::Need,
+    trail::{Field, Marks, Places, Step, Teller},
     view::{
         body::{Body, Meta, Stored},
         gists::Items,
@@ -156,6 +157,31 @@ fn repository() -> Repository {
         pulls_check: check(48, None),
         languages_check: check(50, Some(451)),
         as_of: Second(52),
+        steps: places(),
+    }
+}
+
+/// After three steps of the commits, one of the stars and two of the languages.
+fn places() -> Places {
+    let mut places = Places::default();
+    let fields =
+        [Field::Commits, Field::Commits, Field::Stars, Field::Languages, Field::Commits, Field::Languages];
+    for field in fields {
+        places.take(field);
+    }
+    places
+}
+
+fn step() -> Step {
+    Step {
+        marks: Marks::new((true, false), true),
+        teller: Teller::Delivery,
+        at: Second(1_780_000_000),
+        received_ms: Millis(1_780_000_000_123),
+        before: vec![Some(3), None, Some(300)],
+        after: vec![Some(4), Some(0), None],
+        what: "pull_request".into(),
+        id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into(),
     }
 }
 
@@ -464,6 +490,8 @@ fn stored_rows_are_frozen_and_read_back() {
     let dead =
         Delivery { hook: None, outcome: delivery::Outcome::Dead, visible_ms: None, ..delivery.clone() };
     frozen.check("delivery", &[delivery, dead], Delivery::encode, Delivery::decode);
+    let asked = Step { teller: Teller::Answer, what: "commits".into(), id: String::new(), ..step() };
+    frozen.check("step", &[step(), asked], Step::encode, Step::decode);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

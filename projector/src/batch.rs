@@ -8,8 +8,10 @@ use domain::{
     delivery::Outcome,
     record::{BITBUCKET_DELIVERY, COPIED_VERSION, GITHUB_DELIVERY},
     service::{self, LatestFold},
+    trail::Source,
 };
 use event_log::{Position, Record};
+use github::headers;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 use view_store::ViewStore;
@@ -111,7 +113,9 @@ impl Folder<'_> {
                 StreamKey::Account(account) => {
                     self.working_set.load(account, self.store, self.shutdown).await?;
                     let Some(ledger) = self.working_set.get(account) else { continue };
-                    if let Err(reason) = fold::guarded(|| ledger.evolve(&said.stamp, &said.events)) {
+                    if let Err(reason) =
+                        fold::guarded(|| ledger.evolve_from(&said.stamp, source_of(record), &said.events))
+                    {
                         return Ok(Err(Poisoned(*position, reason)));
                     }
                     folded.accounts.insert(account);
@@ -221,6 +225,11 @@ impl Folder<'_> {
 
 fn unreadable(error: &DecodeError) -> Stopped {
     Stopped(format!("a row of the service cannot be read: {error}"))
+}
+
+/// What the steps that a delivery makes say of it.
+fn source_of(record: &Record) -> Source<'_> {
+    Source { id: &record.id, event: record.header(headers::EVENT).unwrap_or_default() }
 }
 
 /// The version under which a record is folded.

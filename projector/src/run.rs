@@ -536,7 +536,9 @@ fn flushed_or_stop(
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
         // Of a delivery those learn who wait for it, by the position that is folded.
-        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery | Family::Trail => {
+            false
+        }
         // Of how far jobs got only those who asked need know; whether they get anywhere readers are told.
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),

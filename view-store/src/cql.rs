@@ -198,7 +198,13 @@ impl ViewStore for CqlStore {
     /// greater bytes stays.
     async fn write(&self, rows: Vec<Row>) -> Result<(), StoreError> {
         let at_once = self.base.settings.writes_at_once;
-        stream::iter(rows.iter().map(Ok)).try_for_each_concurrent(at_once, |row| self.base.write(row)).await
+        let (steps, others): (Vec<&Row>, Vec<&Row>) =
+            rows.iter().partition(|row| row.key.family() == Family::Trail);
+        for rows in [steps, others] {
+            let rows = stream::iter(rows.into_iter().map(Ok));
+            rows.try_for_each_concurrent(at_once, |row| self.base.write(row)).await?;
+        }
+        Ok(())
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -40,6 +40,9 @@ pub trait ViewStore: Send + Sync {
     /// again. Idempotent; a reader of this process sees the rows when it returns. On `Err` any of them
     /// may have been written, and a retry is safe.
     ///
+    /// Steps ([`domain::Family::Trail`]) are written before the other rows, or together with them: a record that is
+    /// in its entity's row is not folded into it again, so that nobody could write its steps later.
+    ///
     /// # Errors
     /// See [`StoreError`].
     async fn write(&self, rows: Vec<Row>) -> Result<(), StoreError>;

@@ -234,7 +234,7 @@ impl ViewStore for Served {
             | ScanKey::Members(stream)
             | ScanKey::NeedsOf(stream)
             | ScanKey::Cursors(stream) => Some(*stream),
-            ScanKey::RepoNames(account) => Some(StreamKey::Account(*account)),
+            ScanKey::RepoNames(account) | ScanKey::Trail(account, _) => Some(StreamKey::Account(*account)),
             // Of this process's own folding, whatever is shown.
             ScanKey::Deliveries(_) => return self.shared.own.store.scan(range).await,
             ScanKey::Directory(_) | ScanKey::Needs(_) | ScanKey::Hidden(_) | ScanKey::DeadLetters(_) => None,

@@ -69,7 +69,8 @@ mod tests {
                 "epochs",
                 "seen_g3",
                 "active",
-                "deliveries_g3"
+                "deliveries_g3",
+                "trail_g3"
             ]
         );
         for family in Family::ALL {

@@ -17,11 +17,13 @@ use crate::{
     event::{Asked, HiddenWhy, RepositoryReading, Stamp, Told},
     text::Text,
     time::{Millis, Second},
+    trail::Places,
     version::Version,
 };
 
-/// The encoding of a stored repository. 1 was without `watchers_check`; generations before 2 used it.
-const TAG: u8 = 2;
+/// The encoding of a stored repository. 1 was without `watchers_check`, 2 without `steps`; generations before 2 and 4
+/// used them.
+const TAG: u8 = 41;
 
 /// What stands for a refusal where the forge answered and left the subscribers out.
 const LEFT_OUT: u16 = 404;
@@ -72,6 +74,8 @@ pub struct Repository {
     pub languages_check: Check,
     /// The newest forge time of anything told about it.
     pub as_of: Second,
+    /// Where the next step of each number goes.
+    pub steps: Places,
 }
 
 /// Names, flags and texts, each with the forge's time of it.
@@ -154,6 +158,7 @@ impl Repository {
             pulls_check: Check::default(),
             languages_check: Check::default(),
             as_of: Second(0),
+            steps: Places::default(),
         }
     }
 

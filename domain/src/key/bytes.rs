@@ -6,6 +6,7 @@
 use crate::{
     id::{AccountId, Forge, RepoId, StreamKey},
     key::{EntityKey, Family, MemberSet, NeedKey, RowKey, ScanKey, ViewKey, bucket_of},
+    trail::Field,
     version::Version,
 };
 
@@ -101,6 +102,13 @@ impl RowKey {
                 bytes.extend_from_slice(&slot.to_be_bytes());
                 PARTITION_BYTES
             }
+            RowKey::Trail(account, repo, field, slot) => {
+                account.write_key(&mut bytes);
+                repo.write_key(&mut bytes);
+                let split = bytes.len();
+                bytes.extend_from_slice(&[field.tag(), *slot]);
+                split
+            }
         };
         KeyBytes { family: self.family(), bytes, split }
     }
@@ -167,6 +175,12 @@ impl RowKey {
                 let slot = u32::from_be_bytes(slot.try_into().ok()?);
                 RowKey::Delivery(u32::from_be_bytes(*partition), slot)
             }
+            Family::Trail => {
+                let (account, rest) = AccountId::read_key(bytes)?;
+                let (repo, rest) = RepoId::read_key(rest)?;
+                let &[tag, slot] = rest else { return None };
+                RowKey::Trail(account, repo, Field::from_tag(tag)?, slot)
+            }
         };
         Some(key)
     }
@@ -191,6 +205,11 @@ impl ScanKey {
             ScanKey::DeadLetters(bucket) => (Family::DeadLetter, vec![*bucket]),
             ScanKey::Cursors(stream) => (Family::Cursor, stream.to_bytes()),
             ScanKey::Deliveries(partition) => (Family::Delivery, partition.to_be_bytes().to_vec()),
+            ScanKey::Trail(account, repo) => {
+                let mut prefix = StreamKey::Account(*account).to_bytes();
+                repo.write_key(&mut prefix);
+                (Family::Trail, prefix)
+            }
         }
     }
 }
@@ -498,6 +517,8 @@ mod tests {
             RowKey::Seen(3),
             RowKey::Active(3),
             RowKey::Delivery(3, 258),
+            RowKey::Trail(account, repo, Field::Commits, 0),
+            RowKey::Trail(account, repo, Field::Languages, 15),
         ]
     }
 

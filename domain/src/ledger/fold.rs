@@ -8,11 +8,15 @@ use crate::{
     directory::Alias,
     entity::{account::Keeping, doubt::Doubt, pulls::bucket_of, stargazers::Given},
     event::{Event, HiddenWhy, OwnerReading, PullState, Stamp, Told, TrackedBy},
-    id::{AccountId, RepoId},
+    id::{AccountId, Forge, RepoId},
     key::{NeedKey, RowKey},
-    ledger::Ledger,
+    ledger::{
+        Ledger,
+        trail::{Before, Folded},
+    },
     row::Row,
     time::Second,
+    trail::Source,
     version::Version,
     view::account::gap_of_repositories,
 };
@@ -29,6 +33,8 @@ pub(super) struct Fold<'l> {
     /// Rows of stars and of slices of star sets likewise.
     stars: SmallVec<[(RepoId, Version); 1]>,
     star_buckets: SmallVec<[(RepoId, u32, Version); 4]>,
+    /// What the numbers of each repository were that this record may change.
+    before: SmallVec<[Before; 1]>,
 }
 
 impl<'l> Fold<'l> {
@@ -42,10 +48,11 @@ impl<'l> Fold<'l> {
             buckets: SmallVec::new(),
             stars: SmallVec::new(),
             star_buckets: SmallVec::new(),
+            before: SmallVec::new(),
         }
     }
 
-    pub(super) fn run(mut self, events: &[Event<'_>]) {
+    pub(super) fn run(mut self, source: Source<'_>, events: &[Event<'_>]) {
         if !self.account {
             // Replayed: what this record wrote may sit on a minority of replicas.
             self.ledger.dirty.replayed = true;
@@ -54,7 +61,25 @@ impl<'l> Fold<'l> {
         for event in events {
             self.apply(event);
         }
+        self.note_steps(source, events);
         self.note_needs();
+    }
+
+    fn note_steps(&mut self, source: Source<'_>, events: &[Event<'_>]) {
+        let record = Folded { account: self.ledger.id, stamp: self.stamp, source, events };
+        let Ledger { cells, steps, .. } = &mut *self.ledger;
+        for before in self.before.drain(..) {
+            if let Some(cell) = cells.get_mut(&before.repo) {
+                before.steps(cell, &record, steps);
+            }
+        }
+    }
+
+    /// The record tells of one of a repository's pull requests, or takes one back.
+    fn tells_of_pull(&mut self, repo: RepoId) {
+        if let Some(before) = self.before.iter_mut().find(|before| before.repo == repo) {
+            before.tells_of_pull = true;
+        }
     }
 
     pub(super) fn unreadable(mut self) {
@@ -415,6 +440,7 @@ impl<'l> Fold<'l> {
                 repo.pulls_check.changed_at = stamp.version;
             }
         });
+        self.tells_of_pull(repo);
         self.with_bucket(repo, number, |cell, _| {
             cell.states.change(number, &stamp, |bucket| bucket.read(number, state, at, &stamp));
         });
@@ -424,6 +450,7 @@ impl<'l> Fold<'l> {
         let stamp = self.stamp;
         // What the repository shows is derived from the states too.
         self.change(repo, |_| {});
+        self.tells_of_pull(repo);
         self.with_bucket(repo, number, |cell, version| {
             cell.states.change(number, &stamp, |bucket| bucket.gone(number, &stamp, version));
         });
@@ -461,6 +488,10 @@ impl<'l> Fold<'l> {
         let cell = self.ledger.cell(id, &self.stamp);
         cell.touch(version);
         let may_change = known.unwrap_or(cell.version < version);
+        // Of a Bitbucket repository no number is shown.
+        if may_change && known.is_none() && id.forge() == Forge::GitHub {
+            self.before.push(Before::of(id, cell));
+        }
         if may_change {
             if is_delivery {
                 cell.repo.told_ms = cell.repo.told_ms.max(self.stamp.received_at);

@@ -27,6 +27,8 @@ impl Ledger {
     /// the account's own views once all of them are out.
     pub fn drain(&mut self, large_views: LargeViews) -> Drained {
         let mut drained = Drained { rows: std::mem::take(&mut self.aliases), has_more: false };
+        // Its room goes with them: most ledgers in memory have nothing to write.
+        drained.rows.extend(std::mem::take(&mut self.steps));
         self.gists.drain(StreamKey::Account(self.id), &mut drained.rows);
         self.starrer.drain(StreamKey::Account(self.id), &mut drained.rows);
         let slice: Vec<RepoId> = self.dirty_cells.iter().take(SLICE_MAX).copied().collect();

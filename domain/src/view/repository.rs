@@ -136,7 +136,8 @@ fn oldest(checks: &[&Check]) -> Option<Millis> {
     checks.iter().map(|check| (check.checked_ms > Millis(0)).then_some(check.checked_ms)).min().flatten()
 }
 
-fn pull_figures(repo: &Repository, states: &PullStates) -> PullFigures {
+/// Numbers of pull requests, as far as they are known.
+pub(crate) fn pull_figures(repo: &Repository, states: &PullStates) -> PullFigures {
     if repo.pulls.is_listed() {
         let counts = states.counts();
         return PullFigures {
@@ -155,6 +156,11 @@ fn pulls_are_in_doubt(repo: &Repository, states: &PullStates) -> bool {
     repo.pulls.doubt.is_some() || repo.pulls.is_contradicted_by(states)
 }
 
+/// Whether any number of pull requests may be wrong.
+pub(crate) fn are_pulls_doubted(repo: &Repository, states: &PullStates) -> bool {
+    pulls_are_in_doubt(repo, states) || !states.doubts().is_empty()
+}
+
 fn missing(repo: &Repository, states: &PullStates, pulls: &PullFigures) -> Vec<(&'static str, Reason)> {
     let gauge = |gauge: &Option<Gauge>| Standing {
         is_known: gauge.is_some(),
@@ -162,10 +168,7 @@ fn missing(repo: &Repository, states: &PullStates, pulls: &PullFigures) -> Vec<(
     };
     let commits =
         Standing { is_known: repo.commits.pair.is_some(), is_doubted: repo.commits.doubt.is_some() };
-    let pulls = Standing {
-        is_known: pulls.open.is_some(),
-        is_doubted: pulls_are_in_doubt(repo, states) || !states.doubts().is_empty(),
-    };
+    let pulls = Standing { is_known: pulls.open.is_some(), is_doubted: are_pulls_doubted(repo, states) };
     let facts = Standing { is_known: !repo.facts_check.is_unasked(), is_doubted: repo.facts.doubt.is_some() };
     let asked = |is_known: bool| Standing { is_known, is_doubted: false };
     let mut watchers = asked(repo.watchers.is_some()).gap(&repo.facts_check);

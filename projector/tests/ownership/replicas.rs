@@ -219,10 +219,11 @@ impl ViewStore for Quorum {
     }
 
     async fn write(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {
-        // Rows of one call have no order among themselves.
+        // Rows of one call have no order among themselves, but that steps come first.
         let fails_at = {
             let mut replicas = self.lock();
             rows.shuffle(&mut replicas.rng);
+            rows.sort_by_key(|row| row.key.family() != Family::Trail);
             let fails = replicas.is_unruly && replicas.rng.random_range(0..10) == 0;
             fails.then(|| replicas.rng.random_range(0..rows.len().max(1)))
         };

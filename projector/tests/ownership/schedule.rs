@@ -9,6 +9,7 @@ use domain::{
     entity::{account::Account, repository::Repository},
     key::bytes::KeyBytes,
     need::Need,
+    trail::Field,
     view::body::Stored,
 };
 use projector::Stopped;
@@ -153,7 +154,7 @@ impl Schedule {
 
 /// Whether a row's version says what was folded into it. Others keep theirs while their value stays the same.
 fn is_folded(key: &KeyBytes) -> bool {
-    matches!(key.family, Family::Entity | Family::Member)
+    matches!(key.family, Family::Entity | Family::Member | Family::Trail)
 }
 
 /// Whether a row says more than a missing one. Rows that are never deleted stand for what was and is no more, but
@@ -166,6 +167,13 @@ fn says_something(key: &KeyBytes, value: &Bytes) -> bool {
         Family::View => Stored::decode(value) != Ok(Stored::Gone),
         _ => true,
     }
+}
+
+/// Whether a row is a step of pull requests. What their numbers were before and after is derived from several rows, of
+/// which some may have been ahead after a crash; readers see by what does not fit.
+fn is_of_pulls(key: &KeyBytes) -> bool {
+    let row = (key.family == Family::Trail).then(|| RowKey::decode(key.family, &key.bytes)).flatten();
+    matches!(row, Some(RowKey::Trail(_, _, Field::PullRequests, _)))
 }
 
 /// A value in words, for people.
@@ -186,7 +194,10 @@ impl Ran {
                 let (version, value) = rows.get(key).filter(|(_, value)| says_something(key, value))?;
                 Some((is_folded(key).then_some(*version), value.clone()))
             };
-            let is_wrong = |key: &&KeyBytes| shown(expected, key) != shown(rows, key);
+            let is_wrong = |key: &&KeyBytes| match (shown(expected, key), shown(rows, key)) {
+                (Some((expected, _)), Some((found, _))) if is_of_pulls(key) => expected != found,
+                (expected, found) => expected != found,
+            };
             let key = expected.keys().chain(rows.keys()).find(is_wrong)?;
             let row = RowKey::decode(key.family, &key.bytes)?;
             let text = |rows: &Rows| rows.get(key).map(|(version, value)| (*version, read(&row, value)));

@@ -143,7 +143,11 @@ impl TypedRows {
                 ScanKey::NeedsOf(*stream),
                 ScanKey::Cursors(*stream),
             ]);
-            ranges.extend(stream.account().map(ScanKey::RepoNames));
+            if let Some(account) = stream.account() {
+                ranges.push(ScanKey::RepoNames(account));
+                let repositories = self.repositories(account).await;
+                ranges.extend(repositories.into_iter().map(|(repo, _)| ScanKey::Trail(account, repo)));
+            }
         }
         let buckets: BTreeSet<u8> = streams.iter().map(|stream| bucket_of(*stream)).collect();
         for bucket in buckets {

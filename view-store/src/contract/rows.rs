@@ -10,6 +10,7 @@ use domain::{
     AccountId, EntityKey, Epoch, Forge, MemberSet, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
     ViewKey,
     key::{BUCKETS, bucket_of},
+    trail::Field,
 };
 use futures::TryStreamExt;
 
@@ -116,6 +117,9 @@ fn keys_of_stream(stream: StreamKey) -> Vec<RowKey> {
         }
         if let Some(account) = stream.account() {
             keys.push(RowKey::Hidden(account, Some(repo)));
+            for field in [Field::Commits, Field::Languages] {
+                keys.extend([0, 31].map(|slot| RowKey::Trail(account, repo, field, slot)));
+            }
         }
     }
     if let Some(account) = stream.account() {
@@ -150,9 +154,18 @@ pub(super) fn every_range(keys: &[RowKey]) -> Vec<ScanKey> {
             ScanKey::DeadLetters(bucket),
         ]);
     }
+    let trails: BTreeSet<_> = keys.iter().filter_map(repository_of_step).collect();
+    ranges.extend(trails.into_iter().map(|(account, repo)| ScanKey::Trail(account, repo)));
     let partitions: BTreeSet<u32> = keys.iter().filter_map(partition_of_delivery).collect();
     ranges.extend(partitions.into_iter().map(ScanKey::Deliveries));
     ranges
+}
+
+fn repository_of_step(key: &RowKey) -> Option<(AccountId, RepoId)> {
+    match key {
+        RowKey::Trail(account, repo, ..) => Some((*account, *repo)),
+        _ => None,
+    }
 }
 
 fn partition_of_delivery(key: &RowKey) -> Option<u32> {
@@ -179,6 +192,7 @@ pub(super) fn is_in(range: ScanKey, key: &RowKey) -> bool {
         ScanKey::Hidden(bucket) => matches!(key, RowKey::Hidden(..)) && is_in_bucket(bucket),
         ScanKey::DeadLetters(bucket) => matches!(key, RowKey::DeadLetter(..)) && is_in_bucket(bucket),
         ScanKey::Deliveries(partition) => partition_of_delivery(key) == Some(partition),
+        ScanKey::Trail(account, repo) => repository_of_step(key) == Some((account, repo)),
     }
 }
 

@@ -8,7 +8,8 @@ use domain::{Family, RowKey, ScanKey, key::bytes::KeyBytes};
 
 /// Partition of the one row whose key has no bytes; servers want some.
 const EMPTY_KEY: &[u8] = &[0];
-/// Above every row key: they begin with small tags or with UTF-8, which lack this byte, or are a delivery's four bytes.
+/// Above every row key: they begin with small tags or with UTF-8, which lack this byte, or are a delivery's
+/// four bytes.
 const ROW_KEY_END: &[u8] = &[0xff; 5];
 
 /// Whether some range holds the family's rows.
@@ -22,7 +23,8 @@ pub(super) fn is_scanned(family: Family) -> bool {
         | Family::Hidden
         | Family::Cursor
         | Family::DeadLetter
-        | Family::Delivery => true,
+        | Family::Delivery
+        | Family::Trail => true,
         Family::View | Family::Alias | Family::Epoch | Family::Seen | Family::Active => false,
     }
 }
@@ -62,7 +64,8 @@ impl Range {
             | ScanKey::Hidden(_)
             | ScanKey::DeadLetters(_)
             | ScanKey::Cursors(_)
-            | ScanKey::Deliveries(_) => {
+            | ScanKey::Deliveries(_)
+            | ScanKey::Trail(..) => {
                 Range { family, partition_key, start: Vec::new(), end: ROW_KEY_END.to_vec() }
             }
         }

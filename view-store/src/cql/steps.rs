@@ -40,6 +40,12 @@ const FILES: &[File] = &[
         scylla: "",
         is_generational: true,
     },
+    File {
+        name: "003_trail",
+        text: include_str!("../../schema/003_trail.cql"),
+        scylla: "",
+        is_generational: true,
+    },
 ];
 
 /// A file as one keyspace and generation applies it.
@@ -189,6 +195,7 @@ mod tests {
             ("001_shared", "31d6cf88"),
             ("001_generation generation 1", "a03e1502"),
             ("002_deliveries generation 1", "77d7ecb7"),
+            ("003_trail generation 1", "0c63a9df"),
         ];
         assert_eq!(checksums, expected.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }

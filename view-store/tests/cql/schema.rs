@@ -137,7 +137,7 @@ async fn generations_stand_side_by_side_until_one_is_retired() {
     assert!(matches!(refused, OpenError::NotMigrated { .. }), "{refused}");
 
     let migrated = migrate(&address, MigrateSettings { generation: 2, replication: None }).await.unwrap();
-    let steps = ["001_generation generation 2", "002_deliveries generation 2"];
+    let steps = ["001_generation generation 2", "002_deliveries generation 2", "003_trail generation 2"];
     assert_eq!(migrated, steps.map(|step| Applied::Step(step.to_owned())));
     let (old, new) = (open(&address).await.unwrap(), CqlStore::open(&address, new_settings).await.unwrap());
     assert_eq!(new.generations().await.unwrap(), [1, 2]);

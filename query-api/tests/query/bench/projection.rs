@@ -15,6 +15,7 @@ use domain::{
     ledger::LargeViews,
     record::{ANSWER, ATTEMPT_CURSOR, Answer, COMMAND, Command, CursorNote},
     service::{self, LatestFold},
+    trail::Source,
 };
 use event_log::{EmbeddedLog, EventLog, Limit, Next, Partition, Position, Record, Subscription};
 use tokio::sync::watch;
@@ -83,7 +84,9 @@ impl Projection {
                 let notes = notes(record.stream, version, &events, &cursors);
                 let folded = match record.stream {
                     StreamKey::Service => self.fold_service(&stamp, &events).await,
-                    StreamKey::Account(account) => self.fold_account(account, &stamp, &events),
+                    StreamKey::Account(account) => {
+                        self.fold_account(account, &stamp, source_of(record), &events)
+                    }
                 };
                 let delivery = (record.kind == DELIVERY).then(|| self.delivery(position, record, version));
                 folded.into_iter().chain(notes).chain(delivery).collect()
@@ -153,9 +156,15 @@ impl Projection {
         rows
     }
 
-    fn fold_account(&mut self, account: AccountId, stamp: &Stamp, events: &[Event<'_>]) -> Vec<Row> {
+    fn fold_account(
+        &mut self,
+        account: AccountId,
+        stamp: &Stamp,
+        source: Source<'_>,
+        events: &[Event<'_>],
+    ) -> Vec<Row> {
         let ledger = self.ledgers.entry(account).or_insert_with(|| Ledger::load(account, []).unwrap());
-        ledger.evolve(stamp, events);
+        ledger.evolve_from(stamp, source, events);
         let mut rows = Vec::new();
         loop {
             let drained = ledger.drain(LargeViews::Render);
@@ -165,6 +174,10 @@ impl Projection {
             }
         }
     }
+}
+
+fn source_of(record: &Record) -> Source<'_> {
+    Source { id: &record.id, event: record.header("x-github-event").unwrap_or_default() }
 }
 
 fn notes(stream: StreamKey, version: Version, events: &[Event<'_>], cursors: &[CursorNote<'_>]) -> Vec<Row> {
@@ -199,7 +212,9 @@ fn dead_letter(position: Position, version: Version, record: &Record) -> Row {
 /// As the projector chooses.
 fn is_followed(key: &RowKey) -> bool {
     match key.family() {
-        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery => false,
+        Family::Member | Family::Seen | Family::Epoch | Family::Active | Family::Delivery | Family::Trail => {
+            false
+        }
         Family::Cursor => matches!(key, RowKey::Cursor(_, kind) if kind.starts_with(ATTEMPT_CURSOR)),
         Family::Entity => matches!(key, RowKey::Entity(StreamKey::Service, _)),
         _ => true,
