@@ -2,6 +2,7 @@
 //! for each reader from rows that are ready; nothing of it is kept.
 
 mod page;
+pub(crate) mod why;
 
 use domain::{
     AccountId, Forge, RowKey, ScanKey, StreamKey, ViewKey,

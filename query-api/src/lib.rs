@@ -17,6 +17,7 @@ mod commands;
 mod console;
 mod deliveries;
 mod events;
+mod explain;
 mod folded;
 mod follow;
 mod gate;

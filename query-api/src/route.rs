@@ -7,6 +7,7 @@ mod badge;
 mod console;
 mod delivery;
 mod events;
+mod explain;
 mod from_git_test;
 mod github_payload;
 mod health;
@@ -20,6 +21,7 @@ mod stats;
 mod status;
 mod users;
 mod version;
+mod why;
 
 use std::sync::Arc;
 
@@ -66,12 +68,15 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(account_gists::get)))
         .routes(read(routes!(account_repositories::get)))
         .routes(read(routes!(repository::get)))
+        .routes(read(routes!(explain::get)))
         .routes(read(routes!(status::get)))
         .routes(read(routes!(delivery::get)))
         .routes(read(routes!(events::get)))
         .routes(routes!(console::get))
         .route("/console/style.css", get(console::style))
         .route("/console/live.js", get(console::script))
+        .route("/console/why/{login}", get(why::repositories))
+        .route("/console/why/{owner}/{name}", get(why::numbers))
         .routes(read(routes!(badge::repository)))
         .routes(read(routes!(badge::account)))
 }

@@ -68,7 +68,7 @@ fn write_accounts(page: &mut String, accounts: &[Line]) {
         let login = escaped(&line.login);
         let _ = write!(
             page,
-            "<tr><th scope=\"row\"><a href=\"/v1/accounts/{}\">{login}</a></th>",
+            "<tr><th scope=\"row\"><a href=\"/console/why/{}\">{login}</a></th>",
             segment(&line.login)
         );
         let numbers = line.figures.as_ref().map(AccountFigures::numbers);
@@ -123,7 +123,7 @@ fn after(received: Millis, visible: Millis) -> String {
 }
 
 /// A time as RFC 3339, shown short.
-fn write_time(page: &mut String, at: &str) {
+pub(super) fn write_time(page: &mut String, at: &str) {
     let shown = at.trim_end_matches('Z').replace('T', " ");
     let _ = write!(page, "<time datetime=\"{at}\">{shown}</time>");
 }

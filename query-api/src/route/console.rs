@@ -23,7 +23,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     responses((status = 200, description = "The page.", body = String, content_type = "text/html"))
 )]
 pub(super) async fn get(State(window): State<Shared>) -> Result<Response, Problem> {
-    let mut response = Html(window.console().await?).into_response();
+    Ok(html(window.console().await?))
+}
+
+/// A page.
+pub(super) fn html(page: String) -> Response {
+    let mut response = Html(page).into_response();
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -33,7 +38,7 @@ pub(super) async fn get(State(window): State<Shared>) -> Result<Response, Proble
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }
 
 /// Its style.

@@ -16,6 +16,9 @@ use crate::{
     window::{Shared, Window},
 };
 
+/// What stands in this path before and after the names.
+const PATHS: (&str, &str) = ("/v1/repos", "");
+
 /// One repository: commits, pull requests by state, stars, forks, watchers, languages.
 ///
 /// A former name leads to the present one (301).
@@ -45,20 +48,27 @@ pub(super) async fn get(
             if is_called(present, &owner, &name) {
                 window.answer(&parts.headers, shown.ready()).await
             } else {
-                moved_to(&window, present, &parts.uri)
+                moved_to(&window, present, PATHS, &parts.uri)
             }
         }
-        Found::Elsewhere(present) => moved_to(&window, &present, &parts.uri),
+        Found::Elsewhere(present) => moved_to(&window, &present, PATHS, &parts.uri),
     }
 }
 
-fn is_called(present: &str, owner: &str, name: &str) -> bool {
+/// Whether a repository has this name now.
+pub(super) fn is_called(present: &str, owner: &str, name: &str) -> bool {
     present.split_once('/').is_some_and(|(present_owner, present_name)| {
         present_owner.eq_ignore_ascii_case(owner) && present_name.eq_ignore_ascii_case(name)
     })
 }
 
-fn moved_to(window: &Window, present: &str, uri: &Uri) -> Result<Response, Problem> {
+/// Sends a reader to the present name between these two parts of a path.
+pub(super) fn moved_to(
+    window: &Window,
+    present: &str,
+    (before, after): (&str, &str),
+    uri: &Uri,
+) -> Result<Response, Problem> {
     let (owner, name) = present.split_once('/').ok_or_else(Problem::not_found)?;
-    Ok(moved(window, &format!("/v1/repos/{}/{}", segment(owner), segment(name)), uri))
+    Ok(moved(window, &format!("{before}/{}/{}{after}", segment(owner), segment(name)), uri))
 }

@@ -15,6 +15,7 @@ mod console;
 mod cors;
 mod deliveries;
 mod events;
+mod explain;
 mod forge;
 mod freshness;
 mod gists;
