@@ -1,7 +1,8 @@
 //! A month in which everything goes wrong that can, under the forge's scripted clock: deliveries lost, doubled and out
 //! of order, an outage of an hour and one of four days, limits, replicas that lag, renames and transfers that nobody
-//! announced, deleted users, and a kill -9. At each quiet point every payload equals the truth without help. Meanwhile
-//! a reader looks for lies: numbers that are called complete and are wrong although we were told in time.
+//! announced, deleted users, and a kill -9. At each quiet point every payload equals the truth without help, and every
+//! number adds up from the deliveries and questions that made it. Meanwhile a reader looks for lies: numbers that are
+//! called complete and are wrong although we were told in time.
 //!
 //! `TALLYHOOK_TEST_SEED=N cargo test -p tallyhook --test whole chaos -- --nocapture` is another month,
 //! `TALLYHOOK_TEST_DAYS=300` a longer one.
@@ -29,6 +30,7 @@ use super::{
     ground::Ground,
     support::{
         SECRET,
+        explained::explained,
         forge::{Forge, TOKEN, told},
         process::{Service, Setup},
         reader::Reader,
@@ -200,6 +202,16 @@ impl Month {
         let reader = self.service.as_ref().unwrap().reader();
         until_true(&self.forge, &reader, TRUE_WITHIN).await;
         println!("after {after}: true within {:.1} s", begun.elapsed().as_secs_f64());
+        self.explained(&reader).await;
+    }
+
+    /// Every number that is shown adds up from what made it.
+    async fn explained(&self, reader: &Reader) {
+        let found = explained(&self.forge, reader).await;
+        assert!(found.wrong.is_empty(), "{:#?}", found.wrong);
+        // A crash in the middle of a write to a cluster may leave out a step, and what was before it.
+        assert!(found.unrecorded.len() < found.numbers / 10, "{:#?}", found.unrecorded);
+        println!("{} numbers add up from {} steps", found.numbers, found.steps);
     }
 
     async fn killed(&mut self) {

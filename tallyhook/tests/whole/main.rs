@@ -11,6 +11,7 @@ mod deliveries;
 mod demo;
 mod disks;
 mod doctor;
+mod explain;
 mod faults;
 mod first_contact;
 mod generations;

@@ -36,6 +36,7 @@ const PATHS: &[&str] = &[
     "/v1/accounts/octo/gists",
     "/v1/accounts/hubot",
     "/v1/repos/hubot/anchor",
+    "/v1/repos/hubot/anchor/explain",
     "/repos/hubot/anchor/starneighbours",
 ];
 /// What operators are shown.

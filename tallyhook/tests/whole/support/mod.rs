@@ -1,6 +1,7 @@
 //! What the tests share: the binary as a child process, a forge to run it against, a reader of its payloads,
 //! and the comparison of what is shown with what is true.
 
+pub(crate) mod explained;
 pub(crate) mod forge;
 pub(crate) mod latest;
 pub(crate) mod lies;
