@@ -224,6 +224,10 @@ impl EntityKey {
                 out.extend_from_slice(id.as_bytes());
             }
             EntityKey::Starrer => out.push(17),
+            EntityKey::Hook(id) => {
+                out.push(60);
+                out.extend_from_slice(&id.to_be_bytes());
+            }
         }
     }
 
@@ -240,6 +244,7 @@ impl EntityKey {
             (15, rest) => whole_repo(rest).map(EntityKey::Stars),
             (16, rest) => text(rest).map(EntityKey::ApiKey),
             (17, []) => Some(EntityKey::Starrer),
+            (60, rest) => Some(EntityKey::Hook(u64::from_be_bytes(rest.try_into().ok()?))),
             _ => None,
         }
     }
@@ -290,6 +295,7 @@ impl ViewKey {
                 write_tagged_repo(out, 16, repo);
                 out.extend_from_slice(&number.to_be_bytes());
             }
+            ViewKey::Gaps => out.push(60),
         }
     }
 
@@ -310,6 +316,7 @@ impl ViewKey {
                 let (repo, number) = RepoId::read_key(rest)?;
                 Some(ViewKey::NeighboursChunk(repo, u32::from_be_bytes(number.try_into().ok()?)))
             }
+            (60, []) => Some(ViewKey::Gaps),
             _ => None,
         }
     }
@@ -498,6 +505,8 @@ mod tests {
             RowKey::Seen(3),
             RowKey::Active(3),
             RowKey::Delivery(3, 258),
+            RowKey::Entity(stream, EntityKey::Hook(292_430_182)),
+            RowKey::View(stream, ViewKey::Gaps),
         ]
     }
 
