@@ -19,6 +19,7 @@ mod deliveries;
 mod events;
 mod folded;
 mod follow;
+mod gaps;
 mod gate;
 mod gist_users;
 mod hidden;

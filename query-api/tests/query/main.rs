@@ -17,6 +17,7 @@ mod deliveries;
 mod events;
 mod forge;
 mod freshness;
+mod gaps;
 mod gists;
 mod github_payload;
 mod interleavings;
