@@ -87,7 +87,8 @@ impl Bench {
     fn check(&mut self, id: u64) {
         let repo = repo(id);
         let head: CommitId = format!("{id:040x}").parse().unwrap();
-        let commits = CommitsReading { repo, branch: "main".into(), head: Some(head), count: 1, pushed_at: None };
+        let commits =
+            CommitsReading { repo, branch: "main".into(), head: Some(head), count: 1, pushed_at: None };
         self.answer(vec![
             Event::Checked { about: NeedKey::Repository(repo) },
             Event::Commits(commits),
@@ -129,9 +130,8 @@ impl Bench {
     }
 
     fn reload(&mut self) {
-        let is_ledgers = |key: &RowKey| {
-            matches!(key, RowKey::Entity(..) | RowKey::Need(..) | RowKey::Member { .. })
-        };
+        let is_ledgers =
+            |key: &RowKey| matches!(key, RowKey::Entity(..) | RowKey::Need(..) | RowKey::Member { .. });
         let mine: Vec<Row> = self.rows.values().filter(|row| is_ledgers(&row.key)).cloned().collect();
         self.ledger = Some(Ledger::load(account(), mine).unwrap());
     }

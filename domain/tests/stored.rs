@@ -33,7 +33,9 @@ use domain::{
         stars::{Listed, Stars, Wanted},
         visibility::{Hidden, Visibility},
     },
-    event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, Touched, TrackedBy},
+    event::{
+        GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, Touched, TrackedBy,
+    },
     need::Need,
     view::{
         body::{Body, Meta, Stored},

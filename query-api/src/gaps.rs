@@ -166,7 +166,10 @@ impl Window {
     }
 
     /// The gap ledgers of these accounts, but of those that are hidden.
-    pub(crate) async fn gaps_of(&self, accounts: Vec<(String, AccountId)>) -> Result<Vec<AccountGaps>, Problem> {
+    pub(crate) async fn gaps_of(
+        &self,
+        accounts: Vec<(String, AccountId)>,
+    ) -> Result<Vec<AccountGaps>, Problem> {
         let read = |(login, account)| async move {
             if self.hidden.look().hides(account) {
                 return Ok(None);

@@ -74,12 +74,8 @@ impl Asker {
 
 impl Watched {
     fn reading(&self, hours: &[HourReading], looked_ms: domain::Millis) -> Event<'static> {
-        let reading = HookReading {
-            hook: self.id,
-            repo: self.repository(),
-            looked_ms,
-            hours: hours.to_vec(),
-        };
+        let reading =
+            HookReading { hook: self.id, repo: self.repository(), looked_ms, hours: hours.to_vec() };
         Event::HookLooked(Box::new(reading))
     }
 }

@@ -173,6 +173,14 @@ impl Asker {
         if is_repaired || hook.memory.is_far_from_noted() || hook.memory.tally.is_urgent() {
             self.note_settled(stream, hook, date).await?;
         }
+        if is_unseen {
+            warn!(
+                hook_id = hook.id,
+                since = %since,
+                shown_from = %shown_from,
+                "what a webhook sent in between is not shown any more; everything it may have been about is asked again"
+            );
+        }
         if counts[Repaired::Lost.place()] > 0 || is_unseen {
             self.deliveries().wish_check(account);
         }
@@ -269,7 +277,6 @@ impl Asker {
             Appending::TooLarge(_) => Ok(lost(hook, guid, "it is larger than the log takes in")),
         }
     }
-
 }
 
 impl Watched {

@@ -83,8 +83,10 @@ impl Tally {
             self.before.insert(*at, Before { repaired: hour.repaired, lost: hour.missed });
             self.touched.insert(*at, touched.clone());
             let (sent, held, repaired, open) = (hour.sent, hour.held, hour.repaired, hour.missed);
-            self.told
-                .insert(*at, HourReading { hour: *at, sent, held, repaired, open, is_unseen: false, touched });
+            self.told.insert(
+                *at,
+                HourReading { hour: *at, sent, held, repaired, open, is_unseen: false, touched },
+            );
         }
     }
 

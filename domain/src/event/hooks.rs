@@ -104,6 +104,40 @@ impl Touched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
+
+    #[test]
+    fn what_is_appended_is_frozen_and_reads_back() {
+        let mut touched = Touched::default();
+        touched.add(Some(RepoId::github(7)));
+        let whole = HourReading {
+            hour: Second(3_600),
+            sent: 3,
+            held: 3,
+            repaired: 0,
+            open: 0,
+            is_unseen: false,
+            touched: Touched::default(),
+        };
+        let open = HourReading {
+            hour: Second(7_200),
+            held: 1,
+            repaired: 1,
+            open: 1,
+            is_unseen: true,
+            touched,
+            ..whole
+        };
+        let hours = vec![whole, open];
+        let looked = HookReading { hook: 9, repo: Some(RepoId::github(7)), looked_ms: Millis(5), hours };
+        let events = [Event::HookLooked(Box::new(looked)), Event::Swept { begun_ms: Millis(6) }];
+        let json = serde_json::to_string(&events).unwrap();
+        assert_eq!(
+            json,
+            r#"[{"hook_looked":{"hook":9,"repo":"github:7","looked_ms":5,"hours":[{"hour":3600,"sent":3,"held":3,"repaired":0,"open":0},{"hour":7200,"sent":3,"held":1,"repaired":1,"open":1,"is_unseen":true,"touched":{"anything":false,"account":false,"repos":["github:7"]}}]}},{"swept":{"begun_ms":6}}]"#
+        );
+        assert_eq!(serde_json::from_str::<Vec<Event<'_>>>(&json).unwrap(), events);
+    }
 
     #[test]
     fn of_too_many_repositories_it_is_anything() {

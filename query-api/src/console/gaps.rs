@@ -156,7 +156,10 @@ fn write_ways(page: &mut String, login: &str, paging: Paging, total: usize) {
     let Paging { page: number, per_page } = paging;
     let mut way = |number: usize, words: &str| {
         let login = segment(login);
-        let _ = write!(page, " <a href=\"/console/gaps/{login}?page={number}&amp;per_page={per_page}\">{words}</a>");
+        let _ = write!(
+            page,
+            " <a href=\"/console/gaps/{login}?page={number}&amp;per_page={per_page}\">{words}</a>"
+        );
     };
     if number > 1 {
         way(number - 1, "Newer hours");

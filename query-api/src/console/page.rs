@@ -38,9 +38,7 @@ pub(super) fn of(console: &Console) -> String {
     page.push_str("</section>\n");
     gaps::write_section(&mut page, &console.gaps);
     budget::write_section(&mut page, console.budgets.as_deref());
-    page.push_str(
-        "<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">Newest deliveries</h2>\n",
-    );
+    page.push_str("<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">Newest deliveries</h2>\n");
     if console.deliveries.is_empty() {
         page.push_str(
             "<p>None is remembered. <code>tallyhook doctor OWNER/REPO</code> looks at a webhook.</p>\n",

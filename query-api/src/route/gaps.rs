@@ -120,12 +120,7 @@ pub(super) async fn of_webhook(
     read(&window, &login, Some(webhook), request.uri()).await
 }
 
-async fn read(
-    window: &Window,
-    login: &str,
-    webhook: Option<u64>,
-    uri: &Uri,
-) -> Result<Response, Problem> {
+async fn read(window: &Window, login: &str, webhook: Option<u64>, uri: &Uri) -> Result<Response, Problem> {
     let paging = Paging::read(uri)?;
     let Found::Shown(shown) = window.find(login, Wanted::Account(ViewKey::RepositoryIndex)).await? else {
         return Err(Problem::not_found());

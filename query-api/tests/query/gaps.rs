@@ -107,7 +107,10 @@ async fn ledgers_come_in_pages() {
     let hours = told["hours"].as_array().unwrap();
     assert_eq!((hours.len(), &hours[0]["hour"]), (30, &json!("1970-01-01T14:00:00Z")));
     let one = bench.get(&format!("/v1/gaps/octo/{HOOK}?per_page=100")).await.json();
-    assert_eq!((one["hours"].as_array().unwrap().len(), one["account"]["webhooks"][0]["id"].clone()), (40, json!(HOOK)));
+    assert_eq!(
+        (one["hours"].as_array().unwrap().len(), one["account"]["webhooks"][0]["id"].clone()),
+        (40, json!(HOOK))
+    );
     bench.get("/v1/gaps/octo/8").await.problem(404, "not-found");
     bench.get("/v1/gaps/octo/seven").await.problem(404, "not-found");
     bench.get("/v1/gaps?page=0").await.problem(400, "bad-request");
@@ -126,7 +129,9 @@ async fn people_read_the_ledger_on_the_console_and_on_a_page_of_its_own() {
     assert!(console.contains("1 known, 1 with gaps") && console.contains("2 hours open"), "{console}");
     assert!(console.contains("href=\"/console/gaps/Octo\""), "{console}");
     let page = text("/console/gaps/octo").await;
-    for part in ["anything of the account", "open, not all seen", "/v1/repos/Octo/alpha", "1970-01-01 06:00:00"] {
+    for part in
+        ["anything of the account", "open, not all seen", "/v1/repos/Octo/alpha", "1970-01-01 06:00:00"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("<script") && !page.contains("style="), "{page}");

@@ -59,7 +59,10 @@ async fn payloads_are_as_documented_and_hold_nothing_else() {
         for (login, name) in [("octo", "alpha"), ("hubot", "bare")] {
             let mut asked = path.replace("{login}", login).replace("{owner}", login).replace("{name}", name);
             asked = asked.replace("{repo}", name);
-            asked = asked.replace("{webhook}", "7").replace("{guid}", "a-delivery").replace("{field}", "stars.svg");
+            asked = asked
+                .replace("{webhook}", "7")
+                .replace("{guid}", "a-delivery")
+                .replace("{field}", "stars.svg");
             match path.as_str() {
                 "/githubPayload" => asked = format!("{asked}?user={login}"),
                 "/v1/card/{login}" => asked.push_str(".svg"),

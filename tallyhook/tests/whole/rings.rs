@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use fake_github::{
     AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, Lag, NewCommits, NewHook, NewRepository, Outcome,
-    RepoId,
-    Weights,
+    RepoId, Weights,
     faults::{DeliveryFault, DeliveryRates, RequestFault, RequestRates},
 };
 

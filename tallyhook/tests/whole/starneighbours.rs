@@ -457,8 +457,12 @@ async fn a_list_longer_than_the_forge_shows_is_read_up_to_its_wall_and_marked() 
     .await;
     until_marked(&within_the_wall).await;
     let pages = scene.forge.fake.requests();
-    let refused = pages.iter().filter(|request| request.path.ends_with("/stargazers") && request.status == Some(422));
-    assert!((1..=2).contains(&refused.count()), "the wall is met once in each pass, and not run against again and again");
+    let refused =
+        pages.iter().filter(|request| request.path.ends_with("/stargazers") && request.status == Some(422));
+    assert!(
+        (1..=2).contains(&refused.count()),
+        "the wall is met once in each pass, and not run against again and again"
+    );
 
     // What a delivery tells counts behind the wall too.
     scene.forge.fake.world(|world| world.unstar(scene.hello, scene.fans[2])).unwrap();
