@@ -100,6 +100,11 @@ impl Asker {
                 Answer::Fresh(fresh) => fresh,
                 Answer::NotModified { date } => {
                     hook.tell_state(None, takes_all, date);
+                    if hook.memory.until.is_some_and(|until| until.0 < date.0 - RECORD_S) {
+                        // An empty page is empty again when everything on it is too old to be shown.
+                        hook.memory.etag = None;
+                        return Ok(Ended::Part);
+                    }
                     // The newest page is as it was when nothing on it was open.
                     hook.memory.until = hook.memory.until.max(Some(date));
                     if hook.memory.is_quiet_for_long() {

@@ -424,7 +424,7 @@ async fn a_list_that_is_closed_is_refused_until_a_delivery_tells_of_a_star() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_longer_than_the_forge_shows_is_read_up_to_its_wall_and_marked() {
     let config = FakeConfig { stargazers_max: 100, ..FakeConfig::default() };
-    let Some(scene) = Scene::of(config, |setup| setup).await else { return };
+    let Some(scene) = Scene::of(config, |setup| setup.with("KEY_LIMIT", "off")).await else { return };
     scene.forge.next_second().await;
     scene.silently(|world| {
         for number in 0..120 {
