@@ -108,13 +108,10 @@ impl Bench {
 
     fn answer(&mut self, events: Vec<Event<'static>>) {
         let asked = Asked { asked_at: self.version(), asked_ms: self.now(), date: self.now().to_second() };
-        self.history.push((
-            Stamp { version: Version::NONE, received_at: Millis(0), told: Told::Answer(asked) },
-            events.clone(),
-        ));
-        let stamp = Stamp { version: self.version(), received_at: self.now(), told: Told::Answer(asked) };
-        self.history.last_mut().unwrap().0 = stamp;
+        let version = Version::new(Epoch::FIRST, self.history.len() as u64 + 1);
+        let stamp = Stamp { version, received_at: self.now().plus(1_000), told: Told::Answer(asked) };
         self.fold(&stamp, &events);
+        self.history.push((stamp, events));
     }
 
     fn fold(&mut self, stamp: &Stamp, events: &[Event<'static>]) {

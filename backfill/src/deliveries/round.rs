@@ -203,7 +203,7 @@ impl Asker {
         let mut next = newest.links.next().map(str::to_owned);
         let mut listed = newest.body;
         for _ in 1..PAGES_MAX {
-            let is_whole = listed.last().is_none_or(|oldest| oldest.delivered_at < since);
+            let is_whole = listed.last().is_some_and(|oldest| oldest.delivered_at < since);
             let Some(url) = next.take().filter(|_| !is_whole) else {
                 let shown_from = if is_whole { since } else { since.max(Second(date.0 - RECORD_S)) };
                 return Ok((listed, shown_from));

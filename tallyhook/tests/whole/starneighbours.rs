@@ -434,6 +434,7 @@ async fn a_list_longer_than_the_forge_shows_is_read_up_to_its_wall_and_marked() 
         Ok(())
     });
     // Of the oldest hundred two share something; joan is behind the wall.
+    scene.forge.next_second().await;
     scene.silently(|world| world.star(scene.hello, scene.fans[2]));
     let within_the_wall = json!([
         {"repo": "hubot/both", "stargazers": ["ada", "grace"]},
