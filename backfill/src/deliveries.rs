@@ -6,13 +6,17 @@
 //! it from any other, so that a late copy of it is known. With `pull` everything is taken so, and no address of
 //! ours needs to be reached.
 //!
-//! `watch` knows the hooks and when each is looked at, `hooks` finds them, `round` looks at one; `groups` and
-//! `habit` are the pure parts.
+//! `watch` knows the hooks and when each is looked at, `hooks` finds them, `round` looks at one, `note` tells the log
+//! what it found; `groups`, `tally` and `habit` are the pure parts. What cannot be had is left to the sweep, before its
+//! time (`checks`).
 
+mod checks;
 mod groups;
 mod habit;
 mod hooks;
+mod note;
 mod round;
+mod tally;
 mod watch;
 
 pub use self::habit::{Habit, HookState};

@@ -51,6 +51,8 @@ pub struct BackfillSettings {
     pub concurrency: usize,
     /// The same for Bitbucket.
     pub bitbucket_concurrency: usize,
+    /// Whether what a delivery left in doubt is asked for at once, or left to the sweep.
+    pub recount: bool,
     /// How often everything about an account is asked again; `None`: never.
     pub reconcile: Option<Duration>,
     /// How often the newest public repositories are asked for; `None`: never.
@@ -74,6 +76,7 @@ impl Default for BackfillSettings {
         BackfillSettings {
             concurrency: 8,
             bitbucket_concurrency: 8,
+            recount: true,
             reconcile: Some(Duration::from_secs(24 * 60 * 60)),
             latest_poll: Some(Duration::from_secs(60)),
             gist_poll: Some(Duration::from_secs(15 * 60)),

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountId, EntityKey, MemberSet, Millis, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version,
+    AccountId, EntityKey, MemberSet, Millis, NeedKey, RepoId, RowKey, ScanKey, StreamKey, Version, ViewKey,
     codec::DecodeError,
     entity::{
         account::Account,
         gist_users::GistUsers,
         gists::Gists,
+        hook::Hook,
         latest::Latest,
         login::Login,
         pulls::PullBucket,
@@ -21,6 +22,7 @@ use domain::{
     need::Need,
     record,
     service::LatestFold,
+    view::gaps::GapLedger,
 };
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -240,6 +242,19 @@ impl Rows<'_> {
         let key = RowKey::Entity(StreamKey::Service, EntityKey::Login(*forge, login.clone()));
         let row = self.0.get(&key).await?;
         Ok(row.map(|row| Login::decode(&row.value)).transpose()?)
+    }
+
+    /// What a webhook sent by the hour, as far as it was told.
+    pub(crate) async fn hook(self, account: AccountId, hook: u64) -> Result<Hook, ReadError> {
+        let row = self.0.get(&RowKey::Entity(StreamKey::Account(account), EntityKey::Hook(hook))).await?;
+        Ok(row.map(|row| Hook::decode(&row.value)).transpose()?.unwrap_or_default())
+    }
+
+    /// Whether anything that was sent to an account is open.
+    pub(crate) async fn has_gaps(self, account: AccountId) -> Result<bool, ReadError> {
+        let row = self.0.get(&RowKey::View(StreamKey::Account(account), ViewKey::Gaps)).await?;
+        let ledger = row.map(|row| GapLedger::decode(&row.value)).transpose()?.unwrap_or_default();
+        Ok(ledger.0.iter().any(|hook| hook.open_hours > 0))
     }
 
     pub(crate) async fn latest(self) -> Result<Latest, ReadError> {

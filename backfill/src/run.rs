@@ -56,6 +56,8 @@ pub(crate) struct Loop {
     metrics: Metrics,
     lanes: Lanes,
     sweep: Sweep,
+    /// Whether what a delivery left in doubt is asked for.
+    recounts: bool,
     latest: Poll,
     running: JoinSet<Result<Ended, JobError>>,
     tasks: HashMap<Id, (Task, Urgency, AbortHandle)>,
@@ -94,6 +96,7 @@ impl Loop {
             follower,
             lanes: Lanes::default(),
             sweep: Sweep::new(settings.reconcile, settings.unread_max),
+            recounts: settings.recount,
             latest: Poll::new(settings.latest_poll.filter(|_| forge == Forge::GitHub)),
             concurrency: match forge {
                 Forge::GitHub => settings.concurrency,
@@ -234,6 +237,8 @@ impl Loop {
         while let Some(due) = deliveries.next(now_ms) {
             let (stream, what) = match due {
                 deliveries::Due::Find => (StreamKey::Service, What::Hooks),
+                deliveries::Due::Check(_) if !self.sweep.is_on() => continue,
+                deliveries::Due::Check(account) => (StreamKey::Account(account), What::Sweep),
                 deliveries::Due::Look(account, hook) => (StreamKey::Account(account), What::Deliveries(hook)),
             };
             self.lanes.add(stream, what, now_ms, now_ms);
@@ -336,6 +341,7 @@ impl Loop {
         let state = match (need, state) {
             // Another loop sends.
             (NeedKey::Outbox, _) => return,
+            (_, Need::Open { is_doubt: true, .. }) if !self.recounts => Need::Met,
             (NeedKey::Gists, _) if !self.asker.gists.are_on() => return,
             (NeedKey::Gists, Need::Open { is_doubt, raised_at, not_before }) => {
                 let not_before = self.asker.gists.latest(not_before, now_ms);

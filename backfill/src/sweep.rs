@@ -56,6 +56,11 @@ impl Sweep {
         }
     }
 
+    /// Whether accounts are swept at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.interval_ms.is_some()
+    }
+
     /// Our door opened: what was checked before is due at once.
     pub(crate) fn door_opened(&mut self, at: Millis) {
         self.door_ms = self.door_ms.max(at);

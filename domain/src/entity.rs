@@ -14,6 +14,7 @@ pub mod doubt;
 pub mod gauge;
 pub mod gist_users;
 pub mod gists;
+pub mod hook;
 pub mod languages;
 pub mod latest;
 pub mod login;

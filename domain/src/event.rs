@@ -5,6 +5,7 @@
 
 mod api_key;
 mod gists;
+mod hooks;
 mod latest;
 mod stars;
 
@@ -14,6 +15,7 @@ pub use self::api_key::ApiKeyMade;
 pub use self::gists::{
     GistFacts, GistFile, GistUserFound, GistsReading, GistsWantedBy, SendingNote, SendingStep,
 };
+pub use self::hooks::{HookReading, HourReading, Touched};
 pub use self::latest::{LatestFacts, LatestFeatures, LatestLanguages, LatestList, LatestReading, LatestTold};
 pub use self::stars::{
     Gazer, GazersListed, PageTag, StarredConfirmed, StarredReading, StarredRepository, StarrerReading,
@@ -226,6 +228,13 @@ pub enum Event<'a> {
     /// The account was asked what it starred itself.
     #[serde(borrow)]
     StarrerAsked(StarrerReading<'a>),
+    /// What the record of a webhook says against what we hold.
+    HookLooked(Box<HookReading>),
+    /// A sweep that began then, on our clock, has asked about everything of the account.
+    Swept {
+        /// When it began.
+        begun_ms: Millis,
+    },
 
     // ---- Commands
     /// Somebody wants a login kept; `Service` stream.

@@ -127,6 +127,8 @@ pub enum EntityKey {
     ApiKey(String),
     /// Whether what the account itself starred must be asked for.
     Starrer,
+    /// What one of its webhooks sent by the hour, by GitHub's id of the webhook.
+    Hook(u64),
 }
 
 /// A set whose members have rows of their own.
@@ -169,6 +171,8 @@ pub enum ViewKey {
     NeighboursChunk(RepoId, u32),
     /// Up to which record they changed, where that is not shown yet.
     NeighboursMark(RepoId),
+    /// The gap ledger: sums over what its webhooks sent.
+    Gaps,
 }
 
 /// Something that a forge must be asked, within a stream.

@@ -10,6 +10,7 @@
 pub mod cell;
 mod fold;
 mod gists;
+pub mod hooks;
 mod loading;
 pub mod names;
 mod render;
@@ -30,6 +31,7 @@ use crate::{
     ledger::{
         cell::{Cell, Stray},
         gists::GistsCell,
+        hooks::HooksCell,
         names::Names,
         starrer::StarrerCell,
         totals::Totals,
@@ -79,6 +81,7 @@ pub struct Ledger {
     steps: Vec<Row>,
     gists: GistsCell,
     starrer: StarrerCell,
+    hooks: HooksCell,
     /// Rough size of all cells in memory, in bytes.
     cells_weight: usize,
 }
@@ -173,6 +176,7 @@ impl Ledger {
             steps: Vec::new(),
             gists: GistsCell::default(),
             starrer: StarrerCell::default(),
+            hooks: HooksCell::default(),
             cells_weight: 0,
         }
     }
@@ -186,9 +190,13 @@ impl Ledger {
     pub fn evolve_from(&mut self, stamp: &Stamp, source: Source<'_>, events: &[Event<'_>]) {
         self.gists.evolve(stamp, events);
         self.starrer.evolve(self.id, stamp, events);
-        // An account is not touched by what is said of its gists, or of what it starred, alone.
-        let stands_alone =
-            |event: &Event<'_>| gists::is_of_gists(event) || starrer::is_of_starrer(event, self.id);
+        if let Some(effect) = self.hooks.evolve(stamp, events) {
+            self.touch_by_hooks(&effect, stamp.version);
+        }
+        // An account is not touched by what is said of its gists, of its webhooks, or of what it starred, alone.
+        let stands_alone = |event: &Event<'_>| {
+            gists::is_of_gists(event) || hooks::is_of_hooks(event) || starrer::is_of_starrer(event, self.id)
+        };
         if !events.iter().all(stands_alone) || events.is_empty() {
             fold::Fold::new(self, stamp).run(source, events);
         }
@@ -204,7 +212,7 @@ impl Ledger {
         let cells = self.dirty_cells.iter().filter_map(|repo| self.cells.get(repo)?.dirty.since);
         let rendering = self.rendering.map(|(_, since)| since);
         let neighbours = self.neighbours.values().map(|(since, _)| *since).chain(rendering);
-        let alone = self.gists.since.into_iter().chain(self.starrer.since);
+        let alone = self.gists.since.into_iter().chain(self.starrer.since).chain(self.hooks.since);
         cells.chain(self.dirty.since).chain(alone).chain(neighbours).min()
     }
 
@@ -219,6 +227,7 @@ impl Ledger {
             || self.dirty.since.is_some()
             || self.gists.since.is_some()
             || self.starrer.since.is_some()
+            || self.hooks.since.is_some()
     }
 
     /// Whether large neighbours wait to be rendered, by [`Self::render_neighbours`].
@@ -235,7 +244,7 @@ impl Ledger {
     pub fn weight(&self) -> usize {
         /// An account without repositories, as measured.
         const BASE: usize = 2_000;
-        BASE + self.cells_weight + self.gists.weight()
+        BASE + self.cells_weight + self.gists.weight() + self.hooks.weight()
     }
 
     /// The account.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod body;
 pub mod freshness;
+pub mod gaps;
 pub mod gist_users;
 pub mod gists;
 pub mod index;

@@ -21,6 +21,7 @@ use domain::{
         gauge::Gauge,
         gist_users::{GistUser, GistUsers, GistVisit},
         gists::{Gist, Gists, Item, Polled, Sending},
+        hook::{Hook, Hour, Sight},
         languages::{Due, Languages},
         latest::{self, Copy, CopyAnswer, Latest, Moment, Said},
         login::{Found, Login},
@@ -32,11 +33,14 @@ use domain::{
         stars::{Listed, Stars, Wanted},
         visibility::{Hidden, Visibility},
     },
-    event::{GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, TrackedBy},
+    event::{
+        GistFacts, GistFile, HiddenWhy, LatestFacts, LatestFeatures, PageTag, PullState, Touched, TrackedBy,
+    },
     need::Need,
     trail::{Field, Marks, Places, Step, Teller},
     view::{
         body::{Body, Meta, Stored},
+        gaps::{GapLedger, HookSums},
         gists::Items,
         latest::Fragments,
         neighbours::{Chunk, Head, Mark, Piece, StoredHead},
@@ -375,6 +379,30 @@ fn frozen_stars(frozen: &mut Frozen) {
     assert_eq!(Chunk::decode(&chunk.encode()), Ok(chunk));
 }
 
+fn frozen_gaps(frozen: &mut Frozen) {
+    let open = Hour {
+        sent: 300,
+        held: 290,
+        repaired: 5,
+        missed: 5,
+        swept: 2,
+        sight: Sight::Unseen,
+        touched: Touched { anything: false, account: true, repos: vec![RepoId::github(7)] },
+        raised_at: version(8),
+        raised_ms: Millis(9),
+        swept_at: version(10),
+    };
+    let swept = Hour { sight: Sight::Swept, touched: Touched::anything(), ..Hour::default() };
+    let hook = Hook {
+        repo: Some(RepoId::github(7)),
+        looked_ms: Millis(11),
+        hours: BTreeMap::from([(Second(0), open), (Second(3_600), swept)]),
+    };
+    let sums = GapLedger(vec![HookSums::of(292_430_182, &hook)]);
+    frozen.check("hook", &[hook, Hook::default()], Hook::encode, Hook::decode);
+    frozen.check("gap ledger", &[sums], GapLedger::encode, GapLedger::decode);
+}
+
 #[test]
 fn stored_rows_are_frozen_and_read_back() {
     let mut frozen = Frozen(Vec::new());
@@ -492,6 +520,7 @@ fn stored_rows_are_frozen_and_read_back() {
     frozen.check("delivery", &[delivery, dead], Delivery::encode, Delivery::decode);
     let asked = Step { teller: Teller::Answer, what: "commits".into(), id: String::new(), ..step() };
     frozen.check("step", &[step(), asked], Step::encode, Step::decode);
+    frozen_gaps(&mut frozen);
     frozen.check("epoch", &[Epoch(2)], |epoch| epoch.encode(), Epoch::decode);
     insta::assert_snapshot!(frozen.0.join("\n"));
 }

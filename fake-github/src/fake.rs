@@ -37,6 +37,8 @@ pub struct FakeConfig {
     pub limit_graphql: u64,
     /// Rows that a list of pull requests can be paged to (422 beyond); `None` is no such wall.
     pub rows_max: Option<usize>,
+    /// Rows that a list of stargazers can be paged to (422 beyond), the oldest first.
+    pub stargazers_max: usize,
     /// Deliveries under way at once.
     pub deliveries_concurrent: usize,
     /// How long a receiver may take to answer.
@@ -55,6 +57,7 @@ impl Default for FakeConfig {
             limit_authorised: 5000,
             limit_graphql: 5000,
             rows_max: None,
+            stargazers_max: 40_000,
             deliveries_concurrent: 8,
             delivery_timeout: Duration::from_secs(10),
         }
@@ -105,6 +108,7 @@ impl FakeGithub {
             )),
             requests: Mutex::new(Requests::default()),
             rows_max: config.rows_max,
+            stargazers_max: config.stargazers_max,
         });
         tasks.spawn(serve(listener, shared.clone(), stop.clone(), tasks.clone()));
         Ok(FakeGithub { url, shared, stop, tasks })

@@ -1,6 +1,9 @@
-//! What the console shows: the accounts that are kept with their numbers, and the newest deliveries. It is made anew
-//! for each reader from rows that are ready; nothing of it is kept.
+//! What the console shows: the accounts that are kept with their numbers, what their webhooks sent, what the forges
+//! still allow, and the newest deliveries. It is made anew for each reader from rows that are ready; nothing of it is
+//! kept.
 
+mod budget;
+mod gaps;
 mod page;
 pub(crate) mod why;
 
@@ -15,7 +18,9 @@ use futures::TryStreamExt as _;
 pub(crate) use self::page::{SCRIPT, STYLE};
 use crate::{
     badge::AccountFigures,
-    protocol::problem::Problem,
+    gaps::{AccountGaps, HookHour},
+    planner::ForgeBudget,
+    protocol::{link::Paging, problem::Problem},
     rows::{Address, ReadError},
     window::Window,
 };
@@ -32,6 +37,9 @@ struct Console {
     accounts: Vec<Line>,
     /// Whether there are more than are shown.
     has_more: bool,
+    gaps: Vec<AccountGaps>,
+    /// `None` where this process asks no forge.
+    budgets: Option<Vec<ForgeBudget>>,
     deliveries: Vec<Delivery>,
     shows_older: bool,
 }
@@ -45,6 +53,11 @@ struct Line {
     checked: Option<String>,
 }
 
+/// The page about what the webhooks of an account sent.
+pub(crate) fn gaps_page(account: &AccountGaps, hours: &[HookHour], place: (Paging, usize)) -> String {
+    gaps::of(account, hours, place)
+}
+
 impl Window {
     /// The page as it is now.
     pub(crate) async fn console(&self) -> Result<String, Problem> {
@@ -52,16 +65,19 @@ impl Window {
         kept.sort_by_cached_key(|(login, _)| login.to_lowercase());
         has_more |= kept.len() > ACCOUNTS_MAX;
         kept.truncate(ACCOUNTS_MAX);
+        let gaps = self.gaps_of(kept.clone()).await?;
+        let budgets = self.planner.as_ref().map(|planner| planner.budgets());
         let mut accounts = Vec::with_capacity(kept.len());
         for (login, account) in kept {
             accounts.extend(self.line(login, account).await?);
         }
         let deliveries = self.newest_deliveries(DELIVERIES_MAX).await?;
-        Ok(page::of(&Console { accounts, has_more, deliveries, shows_older: self.shows_older() }))
+        let shows_older = self.shows_older();
+        Ok(page::of(&Console { accounts, has_more, gaps, budgets, deliveries, shows_older }))
     }
 
     /// Those of GitHub, and whether there may be more.
-    async fn kept_accounts(&self) -> Result<(Vec<(String, AccountId)>, bool), Problem> {
+    pub(crate) async fn kept_accounts(&self) -> Result<(Vec<(String, AccountId)>, bool), Problem> {
         let mut kept = Vec::new();
         let mut entries = 0;
         for bucket in 0..BUCKETS {

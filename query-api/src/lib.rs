@@ -20,6 +20,7 @@ mod events;
 mod explain;
 mod folded;
 mod follow;
+mod gaps;
 mod gate;
 mod gist_users;
 mod hidden;

@@ -9,6 +9,7 @@ mod delivery;
 mod events;
 mod explain;
 mod from_git_test;
+mod gaps;
 mod github_payload;
 mod health;
 mod health_check;
@@ -71,8 +72,12 @@ pub(crate) fn data() -> OpenApiRouter<Shared> {
         .routes(read(routes!(explain::get)))
         .routes(read(routes!(status::get)))
         .routes(read(routes!(delivery::get)))
+        .routes(read(routes!(gaps::list)))
+        .routes(read(routes!(gaps::of_account)))
+        .routes(read(routes!(gaps::of_webhook)))
         .routes(read(routes!(events::get)))
         .routes(routes!(console::get))
+        .routes(routes!(console::gaps))
         .route("/console/style.css", get(console::style))
         .route("/console/live.js", get(console::script))
         .route("/console/why/{login}", get(why::repositories))

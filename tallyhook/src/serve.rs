@@ -222,6 +222,7 @@ fn listen(
         settings: BackfillSettings {
             concurrency: settings.github_concurrency,
             bitbucket_concurrency: settings.bitbucket_concurrency,
+            recount: settings.recount,
             reconcile: settings.reconcile,
             latest_poll: latest_poll(settings),
             deliveries_poll: settings.deliveries_poll,

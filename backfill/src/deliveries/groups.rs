@@ -6,7 +6,7 @@ use domain::Second;
 use github::client::ListedDelivery;
 
 /// The greeting of a new hook, of which nothing is kept.
-const PING: &str = "ping";
+pub(super) const PING: &str = "ping";
 
 /// A delivery that has to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,7 @@ mod tests {
             is_success,
             is_redelivery: false,
             event: "push".to_owned(),
+            repo: None,
         }
     }
 

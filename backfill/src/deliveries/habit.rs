@@ -121,6 +121,7 @@ mod tests {
             is_success,
             is_redelivery: false,
             event: "push".to_owned(),
+            repo: None,
         }
     }
 

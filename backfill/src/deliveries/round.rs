@@ -13,16 +13,17 @@ use tracing::{info, warn};
 use super::{
     groups::{self, Open},
     habit::HookState,
+    tally::Fate,
     watch::{Memory, Stored, Watched},
 };
 use crate::{
-    ask::{Appending, Asker, JobError, Told, now},
+    ask::{Appending, Asker, JobError, now},
     metrics::Repaired,
     schedule::Ended,
 };
 
 /// Lists are read again so far back: a delivery that timed out is listed after later ones.
-const OVERLAP_S: i64 = 10 * 60;
+pub(super) const OVERLAP_S: i64 = 10 * 60;
 /// Of a hook that is new to us so much is looked at: what came before was read with the account.
 const FIRST_LOOK_S: i64 = 60 * 60;
 /// Pages of one look, each of a hundred deliveries. What lies behind them is left to the sweep.
@@ -37,6 +38,11 @@ const REDELIVERY_PAUSE_MS: i64 = 60_000;
 const READS_MAX: usize = 3;
 /// While nothing is taken, how far the hook is settled is noted this often: a restart reads that much twice.
 const NOTE_EVERY_S: i64 = 10 * 60;
+/// While nothing is sent it is noted this often, so that a restart does not take days of quiet for days of which
+/// nobody knows.
+const NOTE_QUIET_EVERY_S: i64 = 12 * 60 * 60;
+/// GitHub's record goes back so far.
+const RECORD_S: i64 = 3 * 24 * 60 * 60;
 
 /// What became of one delivery.
 enum Done {
@@ -94,6 +100,16 @@ impl Asker {
                 Answer::Fresh(fresh) => fresh,
                 Answer::NotModified { date } => {
                     hook.tell_state(None, takes_all, date);
+                    if hook.memory.until.is_some_and(|until| until.0 < date.0 - RECORD_S) {
+                        // An empty page is empty again when everything on it is too old to be shown.
+                        hook.memory.etag = None;
+                        return Ok(Ended::Part);
+                    }
+                    // The newest page is as it was when nothing on it was open.
+                    hook.memory.until = hook.memory.until.max(Some(date));
+                    if hook.memory.is_quiet_for_long() {
+                        self.note_settled(stream, hook, date).await?;
+                    }
                     return Ok(Ended::Answered);
                 }
                 Answer::Refused { status, .. } => {
@@ -105,14 +121,20 @@ impl Asker {
             };
         let (date, etag) = (newest.date, newest.etag.clone());
         let since = hook.memory.since(date);
-        let listed = self.list(hook, newest, since).await?;
+        let reads_from = hook.memory.tally.reads_from(since);
+        let (listed, shown_from) = self.list(hook, newest, reads_from, date).await?;
         hook.memory.habit.note(&listed);
         hook.tell_state(listed.first(), takes_all, date);
+        let is_unseen = self.count(account, hook, &listed, (since, shown_from)).await?;
 
         let open = groups::open(&listed, since, takes_all, |guid| hook.memory.settled.contains_key(guid));
         let rest = open.len().saturating_sub(TAKEN_PER_ROUND_MAX);
         let mut unsettled = open.get(TAKEN_PER_ROUND_MAX).map(|open| open.first_at);
         let mut counts = [0_usize; Repaired::ALL.len()];
+        if !takes_all && hook.memory.tally.is_urgent() {
+            // What is taken one by one may take long, and until then something is wrong.
+            self.note_found(stream, hook, date).await?;
+        }
         for open in &open[..open.len() - rest] {
             let done = match self.repair(hook, open, takes_all).await {
                 Ok(done) => done,
@@ -126,6 +148,7 @@ impl Asker {
                 Done::Settled(repaired) => {
                     hook.memory.settled.insert(open.newest.guid.clone(), open.newest.delivered_at);
                     hook.memory.tries.remove(&open.newest.guid);
+                    hook.memory.tally.settle(&open.newest.guid, fate_of(repaired, takes_all));
                     Some(repaired)
                 }
                 Done::Asked => Some(Repaired::Redelivered),
@@ -152,24 +175,39 @@ impl Asker {
             );
         }
         hook.memory.settle(unsettled.unwrap_or(date), unsettled.is_none().then_some(etag).flatten());
-        if is_repaired || hook.memory.is_far_from_noted() {
+        if is_repaired || hook.memory.is_far_from_noted() || hook.memory.tally.is_urgent() {
             self.note_settled(stream, hook, date).await?;
+        }
+        if is_unseen {
+            warn!(
+                hook_id = hook.id,
+                since = %since,
+                shown_from = %shown_from,
+                "what a webhook sent in between is not shown any more; everything it may have been about is asked again"
+            );
+        }
+        if counts[Repaired::Lost.place()] > 0 || is_unseen {
+            self.deliveries().wish_check(account);
         }
         Ok(if rest > 0 { Ended::Part } else { Ended::Answered })
     }
 
-    /// Everything that a hook has sent since then, the newest first.
+    /// Everything that a hook has sent since then, the newest first, and from when on that is all.
     async fn list(
         &self,
         hook: &Watched,
         newest: Fresh<Vec<ListedDelivery>>,
         since: Second,
-    ) -> Result<Vec<ListedDelivery>, JobError> {
+        date: Second,
+    ) -> Result<(Vec<ListedDelivery>, Second), JobError> {
         let mut next = newest.links.next().map(str::to_owned);
         let mut listed = newest.body;
         for _ in 1..PAGES_MAX {
-            let is_whole = listed.last().is_none_or(|oldest| oldest.delivered_at < since);
-            let Some(url) = next.take().filter(|_| !is_whole) else { return Ok(listed) };
+            let is_whole = listed.last().is_some_and(|oldest| oldest.delivered_at < since);
+            let Some(url) = next.take().filter(|_| !is_whole) else {
+                let shown_from = if is_whole { since } else { since.max(Second(date.0 - RECORD_S)) };
+                return Ok((listed, shown_from));
+            };
             let asking = Asking::anew(now().to_second());
             let page = DeliveriesPage::Next(&url);
             let Answer::Fresh(fresh) =
@@ -181,7 +219,8 @@ impl Asker {
             listed.extend(fresh.body);
         }
         warn!(hook_id = hook.id, "a webhook has sent more than is looked through; the sweep finds the rest");
-        Ok(listed)
+        let shown_from = listed.last().map_or(since, |oldest| oldest.delivered_at);
+        Ok((listed, shown_from))
     }
 
     /// Takes one delivery out of GitHub's record, or has it sent again.
@@ -243,20 +282,6 @@ impl Asker {
             Appending::TooLarge(_) => Ok(lost(hook, guid, "it is larger than the log takes in")),
         }
     }
-
-    async fn note_settled(
-        &self,
-        stream: StreamKey,
-        hook: &mut Watched,
-        date: Second,
-    ) -> Result<(), JobError> {
-        let Some(stored) = hook.memory.stored() else { return Ok(()) };
-        let value = serde_json::to_string(&stored).expect("a few numbers serialize");
-        let told = Told::to(stream, Vec::new()).cursor(cursor(hook.id), value);
-        self.append(&self.moment(), date, vec![told]).await?;
-        hook.memory.noted = Some(stored.until);
-        Ok(())
-    }
 }
 
 impl Watched {
@@ -281,7 +306,7 @@ impl Memory {
         }
     }
 
-    fn stored(&self) -> Option<Stored> {
+    pub(super) fn stored(&self) -> Option<Stored> {
         Some(Stored { until: self.until?, habit: self.habit })
     }
 
@@ -305,7 +330,17 @@ impl Memory {
     }
 
     fn is_far_from_noted(&self) -> bool {
-        let far = |until: Second, noted: Second| until.0 - noted.0 >= NOTE_EVERY_S;
+        self.is_noted_before(NOTE_EVERY_S)
+    }
+
+    /// Whether there is something to note although nothing was sent.
+    fn is_quiet_for_long(&self) -> bool {
+        let every_s = if self.tally.changes().is_empty() { NOTE_QUIET_EVERY_S } else { NOTE_EVERY_S };
+        self.is_noted_before(every_s)
+    }
+
+    fn is_noted_before(&self, every_s: i64) -> bool {
+        let far = |until: Second, noted: Second| until.0 - noted.0 >= every_s;
         match (self.until, self.noted) {
             (Some(until), Some(noted)) => far(until, noted),
             (until, None) => until.is_some(),
@@ -324,6 +359,16 @@ fn lost(hook: u64, guid: &str, why: &str) -> Done {
     Done::Settled(Repaired::Lost)
 }
 
-fn cursor(hook: u64) -> String {
+/// What of a delivery's fate the ledger tells. Where nothing comes by itself, what is taken came as it should.
+fn fate_of(repaired: Repaired, takes_all: bool) -> Fate {
+    match repaired {
+        Repaired::Taken if takes_all => Fate::Held,
+        Repaired::Taken | Repaired::Redelivered => Fate::Repaired,
+        Repaired::Held => Fate::Held,
+        Repaired::Lost => Fate::Lost,
+    }
+}
+
+pub(super) fn cursor(hook: u64) -> String {
     format!("deliveries/{hook}")
 }

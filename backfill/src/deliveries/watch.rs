@@ -12,7 +12,7 @@ use domain::{
 use github::client::{Administered, Answer, Hook, HookOwner};
 use serde::{Deserialize, Serialize};
 
-use super::{Habit, HookState, is_ours};
+use super::{Habit, HookState, checks::Checks, is_ours, tally::Tally};
 
 /// Hooks are looked for anew after so many of the rounds that look at them.
 const FIND_EVERY: i64 = 10;
@@ -33,6 +33,8 @@ pub(crate) enum Due {
     Find,
     /// Look at this hook.
     Look(AccountId, u64),
+    /// Sweep this account: something that was sent cannot be had.
+    Check(AccountId),
 }
 
 /// What has hooks.
@@ -103,6 +105,8 @@ pub(super) struct Memory {
     /// Deliveries that were tried in vain.
     pub(super) tries: HashMap<String, Tries>,
     pub(super) habit: Habit,
+    /// What was sent by the hour.
+    pub(super) tally: Tally,
 }
 
 /// How often something was tried.
@@ -135,6 +139,17 @@ pub(crate) struct Deliveries {
     places: HashMap<Place, Listed>,
     hooks: BTreeMap<u64, Watched>,
     due: BTreeSet<(Millis, u64)>,
+    checks: Checks,
+}
+
+impl Watched {
+    /// The repository that has it; `None`: an organisation.
+    pub(super) fn repository(&self) -> Option<RepoId> {
+        match self.place {
+            Place::Repository(repo) => Some(repo),
+            Place::Organization(_) => None,
+        }
+    }
 }
 
 impl Deliveries {
@@ -151,6 +166,7 @@ impl Deliveries {
             places: HashMap::new(),
             hooks: BTreeMap::new(),
             due: BTreeSet::new(),
+            checks: Checks::default(),
         }
     }
 
@@ -159,6 +175,7 @@ impl Deliveries {
         let Some(every_ms) = self.every_ms else { return };
         if !matches!(directory.state, DirectoryState::Kept | DirectoryState::Hidden) {
             self.kept.remove(&account);
+            self.checks.retain(|kept| kept != account);
             self.forget(|hook| hook.account == account);
         } else if self.kept.insert(account) && self.administered.contains(&account) {
             self.find_at = self.find_at.min(now.plus(every_ms.min(FIND_SOON_MS)));
@@ -168,7 +185,13 @@ impl Deliveries {
     /// Forgets accounts that are for another process to ask about.
     pub(crate) fn let_go(&mut self, is_held: impl Fn(AccountId) -> bool) {
         self.kept.retain(|account| is_held(*account));
+        self.checks.retain(&is_held);
         self.forget(|hook| !is_held(hook.account));
+    }
+
+    /// Something that was sent to an account cannot be had: it is to be swept soon.
+    pub(super) fn wish_check(&mut self, account: AccountId) {
+        self.checks.wish(account);
     }
 
     /// What is to be done next, if it is due.
@@ -179,6 +202,9 @@ impl Deliveries {
         if !self.kept.is_empty() && (self.find_at <= now || self.find_at > now.plus(find_every)) {
             self.find_at = now.plus(find_every);
             return Some(Due::Find);
+        }
+        if let Some(account) = self.checks.next(now) {
+            return Some(Due::Check(account));
         }
         let &(due, id) = self.due.first()?;
         if due > now {
@@ -196,7 +222,8 @@ impl Deliveries {
     pub(crate) fn next_at(&self) -> Option<Millis> {
         self.every_ms?;
         let find = Some(self.find_at).filter(|_| !self.kept.is_empty());
-        self.due.first().map(|(due, _)| *due).into_iter().chain(find).min()
+        let look = self.due.first().map(|(due, _)| *due);
+        look.into_iter().chain(find).chain(self.checks.next_at()).min()
     }
 
     /// The places of kept accounts whose hooks are to be asked for now, those first that were asked longest ago;

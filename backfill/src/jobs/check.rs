@@ -128,8 +128,15 @@ impl Asker {
                     .cursor(CURSOR.to_owned(), String::new());
                 self.append(&asked, asked.ms.to_second(), vec![told]).await?;
             }
-            // What each answer said of its part is all that there is to say.
-            Since::Begun(_) => self.sweep_ended(account),
+            // What each answer said of its part is all that there is to say, but to what did not arrive.
+            Since::Begun(begun_ms) => {
+                if self.rows().has_gaps(account).await? {
+                    let moment = self.moment();
+                    let told = Told::to(StreamKey::Account(account), vec![Event::Swept { begun_ms }]);
+                    self.append(&moment, moment.ms.to_second(), vec![told]).await?;
+                }
+                self.sweep_ended(account);
+            }
         }
         Ok(Ended::Answered)
     }

@@ -243,6 +243,10 @@ impl EntityKey {
                 out.extend_from_slice(id.as_bytes());
             }
             EntityKey::Starrer => out.push(17),
+            EntityKey::Hook(id) => {
+                out.push(60);
+                out.extend_from_slice(&id.to_be_bytes());
+            }
         }
     }
 
@@ -259,6 +263,7 @@ impl EntityKey {
             (15, rest) => whole_repo(rest).map(EntityKey::Stars),
             (16, rest) => text(rest).map(EntityKey::ApiKey),
             (17, []) => Some(EntityKey::Starrer),
+            (60, rest) => Some(EntityKey::Hook(u64::from_be_bytes(rest.try_into().ok()?))),
             _ => None,
         }
     }
@@ -309,6 +314,7 @@ impl ViewKey {
                 write_tagged_repo(out, 16, repo);
                 out.extend_from_slice(&number.to_be_bytes());
             }
+            ViewKey::Gaps => out.push(60),
         }
     }
 
@@ -329,6 +335,7 @@ impl ViewKey {
                 let (repo, number) = RepoId::read_key(rest)?;
                 Some(ViewKey::NeighboursChunk(repo, u32::from_be_bytes(number.try_into().ok()?)))
             }
+            (60, []) => Some(ViewKey::Gaps),
             _ => None,
         }
     }
@@ -519,6 +526,8 @@ mod tests {
             RowKey::Delivery(3, 258),
             RowKey::Trail(account, repo, Field::Commits, 0),
             RowKey::Trail(account, repo, Field::Languages, 15),
+            RowKey::Entity(stream, EntityKey::Hook(292_430_182)),
+            RowKey::View(stream, ViewKey::Gaps),
         ]
     }
 

@@ -537,7 +537,7 @@ impl<'l> Fold<'l> {
 
 impl Ledger {
     /// Everything shown of the account must be rendered again.
-    fn touch_all(&mut self, version: Version) {
+    pub(super) fn touch_all(&mut self, version: Version) {
         let is_kept = self.account.is_kept();
         for (id, cell) in &mut self.cells {
             cell.touch(version);

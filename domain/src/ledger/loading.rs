@@ -51,6 +51,7 @@ impl Loading {
             }
             RowKey::Entity(_, EntityKey::Gists) => ledger.gists = GistsCell::load(row)?,
             RowKey::Entity(_, EntityKey::Starrer) => ledger.starrer.load(row)?,
+            RowKey::Entity(_, EntityKey::Hook(id)) => ledger.hooks.load(*id, row)?,
             RowKey::Member { set, parent, bucket, id, .. } => {
                 self.take_member(row, (*set, *parent), *bucket, id)?;
             }

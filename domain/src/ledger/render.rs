@@ -31,6 +31,7 @@ impl Ledger {
         drained.rows.extend(std::mem::take(&mut self.steps));
         self.gists.drain(StreamKey::Account(self.id), &mut drained.rows);
         self.starrer.drain(StreamKey::Account(self.id), &mut drained.rows);
+        self.hooks.drain(StreamKey::Account(self.id), &mut drained.rows);
         let slice: Vec<RepoId> = self.dirty_cells.iter().take(SLICE_MAX).copied().collect();
         for repo in slice {
             self.dirty_cells.remove(&repo);
@@ -50,7 +51,9 @@ impl Ledger {
         let stream = self.stream();
         let is_kept = self.account.is_kept();
         let login = self.account.profile.login.is_some();
-        let owner_gap = view::account::gap_of_repositories(&self.account);
+        let figures = self.cells.get(&id).and_then(|cell| cell.figures.as_ref());
+        let owner_gap = view::account::gap_of_repositories(&self.account)
+            .or_else(|| self.hooks.gap_of(id, figures.and_then(|figures| figures.checked_ms)));
         let Some(cell) = self.cells.get_mut(&id) else { return };
         let dirty = std::mem::take(&mut cell.dirty);
         let Some(touched_at) = dirty.touched_at else { return };
@@ -307,7 +310,9 @@ impl Ledger {
     }
 
     fn own_gaps(&self) -> Vec<(&'static str, Reason)> {
-        view::account::own_gaps(&self.account, !self.unsettled.is_empty(), self.id.forge())
+        let mut gaps = view::account::own_gaps(&self.account, !self.unsettled.is_empty(), self.id.forge());
+        self.hooks.add_gaps(&mut gaps);
+        gaps
     }
 
     fn drain_views(&mut self, touched_at: Version, replayed: bool, rows: &mut Vec<Row>) {

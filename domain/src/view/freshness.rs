@@ -20,6 +20,9 @@ pub enum Reason {
     Refused,
     /// A delivery about it could not be read; everything is being asked again.
     Unreadable,
+    /// GitHub sent something that may be about it and did not arrive; it is taken from GitHub's record, or everything is
+    /// asked again.
+    Undelivered,
 }
 
 /// Something that is not (fully) known.

@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Mutex<Limits>,
     pub(crate) requests: Mutex<Requests>,
     pub(crate) rows_max: Option<usize>,
+    pub(crate) stargazers_max: usize,
 }
 
 impl Shared {
@@ -186,6 +187,7 @@ fn reply(
             body,
             caller,
             rows_max: shared.rows_max,
+            stargazers_max: shared.stargazers_max,
             dispatcher: &shared.dispatcher,
             now,
         };

@@ -25,6 +25,7 @@ pub(super) struct Context<'a> {
     pub(super) caller: Caller,
     pub(super) query: &'a Query,
     pub(super) rows_max: Option<usize>,
+    pub(super) stargazers_max: usize,
     pub(super) dispatcher: &'a Dispatcher,
     pub(super) now: Second,
 }

@@ -29,6 +29,8 @@ pub(super) struct Question<'a> {
     pub(super) caller: Caller,
     /// Rows that a list of pull requests may be paged to, where there is such a wall.
     pub(super) rows_max: Option<usize>,
+    /// The same of a list of stargazers.
+    pub(super) stargazers_max: usize,
     /// Knows what came of deliveries.
     pub(super) dispatcher: &'a Dispatcher,
     pub(super) now: Second,
@@ -49,6 +51,7 @@ pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
         caller: question.caller,
         query: &query,
         rows_max: question.rows_max,
+        stargazers_max: question.stargazers_max,
         dispatcher: question.dispatcher,
         now: question.now,
     };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use domain::{Millis, delivery::Delivery};
 
-use super::{Console, Line};
+use super::{Console, Line, budget, gaps};
 use crate::{badge::AccountFigures, markup::escaped, protocol::path::segment};
 
 /// The page's style.
@@ -15,13 +15,7 @@ pub(crate) const SCRIPT: &str = include_str!("live.js");
 /// The page.
 pub(super) fn of(console: &Console) -> String {
     let complete = console.accounts.iter().filter(|line| line.is_complete).count();
-    let mut page = String::from(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Tallyhook</title>\
-         <link rel=\"stylesheet\" href=\"/console/style.css\"><script src=\"/console/live.js\" defer></script></head>\n\
-         <body><header><h1>Tallyhook</h1><p id=\"live\" role=\"status\">Load the page again to see what changed.</p>\
-         </header>\n<main id=\"main\">\n",
-    );
+    let mut page = begin("Tallyhook", Script::Live);
     if console.shows_older {
         page.push_str(
             "<p class=\"note\">Numbers of an earlier release are shown until this one has built its own.</p>\n",
@@ -41,9 +35,10 @@ pub(super) fn of(console: &Console) -> String {
     if console.has_more {
         page.push_str("<p>There are more: <code>tallyhook accounts</code> lists all.</p>\n");
     }
-    page.push_str(
-        "</section>\n<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">Newest deliveries</h2>\n",
-    );
+    page.push_str("</section>\n");
+    gaps::write_section(&mut page, &console.gaps);
+    budget::write_section(&mut page, console.budgets.as_deref());
+    page.push_str("<section aria-labelledby=\"deliveries\"><h2 id=\"deliveries\">Newest deliveries</h2>\n");
     if console.deliveries.is_empty() {
         page.push_str(
             "<p>None is remembered. <code>tallyhook doctor OWNER/REPO</code> looks at a webhook.</p>\n",
@@ -51,11 +46,40 @@ pub(super) fn of(console: &Console) -> String {
     } else {
         write_deliveries(&mut page, &console.deliveries);
     }
+    page.push_str("</section>\n");
+    end(&mut page);
+    page
+}
+
+/// Which script a page runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    /// The one that follows changes of the console.
+    Live,
+    None,
+}
+
+/// Everything of a page up to its own sections. `title` is markup.
+pub(super) fn begin(title: &str, script: Script) -> String {
+    let script = match script {
+        Script::Live => "<script src=\"/console/live.js\" defer></script>",
+        Script::None => "",
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
+         <link rel=\"stylesheet\" href=\"/console/style.css\">{script}</head>\n\
+         <body><header><h1><a href=\"/console\">Tallyhook</a></h1><p id=\"live\" role=\"status\">Load the page again to see \
+         what changed.</p></header>\n<main id=\"main\">\n"
+    )
+}
+
+/// Everything of a page after its own sections.
+pub(super) fn end(page: &mut String) {
     page.push_str(
-        "</section>\n</main>\n<footer><a href=\"/docs\">API</a> · <a href=\"/openapi.json\">openapi.json</a> · \
+        "</main>\n<footer><a href=\"/docs\">API</a> · <a href=\"/openapi.json\">openapi.json</a> · \
          <a href=\"/version\">version</a></footer></body></html>\n",
     );
-    page
 }
 
 fn write_accounts(page: &mut String, accounts: &[Line]) {

@@ -1,18 +1,30 @@
-//! `GET /console`: the page for people, and what it is made of.
+//! `GET /console` and `/console/gaps/{login}`: the pages for people, and what they are made of.
 
 use axum::{
-    extract::State,
+    extract::{Request, State},
     response::{Html, IntoResponse, Response},
 };
+use domain::ViewKey;
 use http::{HeaderValue, header};
 
-use crate::{console, protocol::problem::Problem, window::Shared};
+use super::moved;
+use crate::{
+    console,
+    protocol::{
+        link::Paging,
+        path::{Segments, segment},
+        problem::Problem,
+    },
+    reading::{Found, Wanted},
+    window::Shared,
+};
 
 /// The page runs its own script, loads nothing from elsewhere and may be put into no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                                        base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A page for people: the accounts that are kept, their numbers as they change, and the newest deliveries.
+/// A page for people: the accounts that are kept, their numbers as they change, what their webhooks sent, what forges
+/// still allow, and the newest deliveries.
 ///
 /// It is readable without JavaScript.
 #[utoipa::path(
@@ -24,6 +36,41 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 )]
 pub(super) async fn get(State(window): State<Shared>) -> Result<Response, Problem> {
     Ok(html(window.console().await?))
+}
+
+/// A page for people: what the webhooks of an account sent by the hour, and what of it is missing.
+///
+/// It is readable without JavaScript.
+#[utoipa::path(
+    get,
+    operation_id = "getGapsPage",
+    path = "/console/gaps/{login}",
+    tag = "changes",
+    params(
+        ("login" = String, Path, description = "A user or an organisation."),
+        ("page" = Option<u32>, Query, description = "From 1.", minimum = 1),
+        ("per_page" = Option<u32>, Query, description = "30 hours unless told, at most 100.", minimum = 1, maximum = 100)
+    ),
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        (status = 301, description = "It has another login now: see `Location`.")
+    )
+)]
+pub(super) async fn gaps(
+    State(window): State<Shared>,
+    Segments(login): Segments<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let paging = Paging::read(request.uri())?;
+    let Found::Shown(found) = window.find(&login, Wanted::Account(ViewKey::RepositoryIndex)).await? else {
+        return Err(Problem::not_found());
+    };
+    let present = found.ready().meta.name.clone();
+    if !present.eq_ignore_ascii_case(&login) {
+        return Ok(moved(&window, &format!("/console/gaps/{}", segment(&present)), request.uri()));
+    }
+    let (account, hours, total) = window.gap_hours((present, found.account), None, paging).await?;
+    Ok(html(console::gaps_page(&account, &hours, (paging, total))))
 }
 
 /// A page.

@@ -74,6 +74,8 @@ impl Content {
         match key {
             // Read where it is cut, each time by another reader.
             RowKey::View(_, ViewKey::NewGists) => false,
+            // Read now and then, by people.
+            RowKey::View(_, ViewKey::Gaps) => false,
             // Chunks are streamed, and a head is of use only with them.
             RowKey::View(_, ViewKey::Neighbours(_) | ViewKey::NeighboursChunk(..)) => false,
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,

@@ -68,7 +68,7 @@ impl Planner for Plans {
 async fn the_status_tells_what_forges_still_allow() {
     let bench = Bench::with_planner(patient(), Arc::new(Plans)).await;
     let reply = bench.get("/v1/status").await;
-    let expected = json!({"forges": [{
+    let expected = json!({"asks_forges": true, "forges": [{
         "forge": "github", "tokens": 1, "repair_share": 0.2,
         "limits": [{
             "token": 1, "resource": "graphql", "limit": 5000, "remaining": 4996, "reserved": 1000,
@@ -76,8 +76,12 @@ async fn the_status_tells_what_forges_still_allow() {
         }]
     }]});
     assert_eq!(reply.json(), expected);
+    let console = String::from_utf8(bench.get("/console").await.body.to_vec()).unwrap();
+    for part in ["github graphql", ">4996<", ">5000<", ">1000<", "load 3, repair 1", "2026-11-21 10:00:00"] {
+        assert!(console.contains(part), "{part}: {console}");
+    }
     let silent = Bench::new(patient()).await;
-    assert_eq!(silent.get("/v1/status").await.json(), json!({"forges": []}));
+    assert_eq!(silent.get("/v1/status").await.json(), json!({"asks_forges": false, "forges": []}));
 }
 
 #[tokio::test]

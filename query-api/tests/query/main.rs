@@ -18,6 +18,7 @@ mod events;
 mod explain;
 mod forge;
 mod freshness;
+mod gaps;
 mod gists;
 mod github_payload;
 mod interleavings;

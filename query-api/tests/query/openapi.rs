@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use crate::{
     bench::{Bench, patient},
     forge::{HUBOT, OCTO},
-    gists, latest, starneighbours,
+    gaps, gists, latest, starneighbours,
 };
 
 /// A schema of the document, which takes nothing that it does not name.
@@ -44,6 +44,9 @@ async fn payloads_are_as_documented_and_hold_nothing_else() {
         .await;
 
     gists::settle(&bench, HUBOT).await;
+    for account in [OCTO, HUBOT] {
+        gaps::look(&bench, account, gaps::HOOK, vec![gaps::hour(1, 3, 1, 2, &[1, 7])]).await;
+    }
     let key = starneighbours::settle(&bench).await;
 
     let document = serde_json::to_value(query_api::openapi()).unwrap();
@@ -56,7 +59,10 @@ async fn payloads_are_as_documented_and_hold_nothing_else() {
         for (login, name) in [("octo", "alpha"), ("hubot", "bare")] {
             let mut asked = path.replace("{login}", login).replace("{owner}", login).replace("{name}", name);
             asked = asked.replace("{repo}", name);
-            asked = asked.replace("{guid}", "a-delivery").replace("{field}", "stars.svg");
+            asked = asked
+                .replace("{webhook}", "7")
+                .replace("{guid}", "a-delivery")
+                .replace("{field}", "stars.svg");
             match path.as_str() {
                 "/githubPayload" => asked = format!("{asked}?user={login}"),
                 "/v1/card/{login}" => asked.push_str(".svg"),

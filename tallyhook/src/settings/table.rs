@@ -115,6 +115,12 @@ pub(crate) const TABLE: &[Setting] = &[
     ),
     plain("cors_origins", "*", "Origins that browsers may read the API from, comma-separated."),
     plain(
+        "recount",
+        "true",
+        "Whether what a delivery leaves in doubt (a forced push, a gap between two) is asked for within seconds. Without it \
+         such a number is not called complete until the sweep has asked.",
+    ),
+    plain(
         "reconcile",
         "24h",
         "The sweep interval: everything about every account is asked again this often. `off` ends it.",

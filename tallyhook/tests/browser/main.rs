@@ -5,6 +5,7 @@
 mod console;
 mod docs;
 mod form;
+mod gaps;
 #[path = "../monitoring/program.rs"]
 mod program;
 #[path = "../whole/support/mod.rs"]

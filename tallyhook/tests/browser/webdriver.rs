@@ -139,6 +139,16 @@ impl Browser {
         self.ask(Method::POST, "/elements", Some(wanted)).await.as_array().unwrap().len()
     }
 
+    /// Keeps a picture of the whole page, in base64, in the folder that `TALLYHOOK_TEST_SCREENSHOTS` names, for people to
+    /// look at.
+    pub(crate) async fn keep_screenshot(&self, name: &str) {
+        let Some(folder) = std::env::var_os("TALLYHOOK_TEST_SCREENSHOTS") else { return };
+        let options = json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
+        let taken = self.ask(Method::POST, "/goog/cdp/execute", Some(options)).await;
+        let file = std::path::Path::new(&folder).join(format!("{name}.png.base64"));
+        std::fs::write(file, taken["data"].as_str().unwrap()).unwrap();
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         self.try_ask(method, path, body).await.unwrap_or_else(|refusal| panic!("{path}: {refusal}"))
     }

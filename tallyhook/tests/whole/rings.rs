@@ -3,11 +3,13 @@
 //! is the only way in. The forge's clock is a script here, so that hours and days pass between two requests. Each
 //! test heals by one ring alone, and shows that without it nothing else would.
 
+mod gaps;
+
 use std::time::{Duration, Instant};
 
 use fake_github::{
-    AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, Lag, NewHook, NewRepository, Outcome, RepoId,
-    Weights,
+    AccountId, Clock, FakeConfig, HookId, HookTarget, Kind, Lag, NewCommits, NewHook, NewRepository, Outcome,
+    RepoId, Weights,
     faults::{DeliveryFault, DeliveryRates, RequestFault, RequestRates},
 };
 
@@ -178,6 +180,43 @@ async fn a_webhook_that_loses_a_fifth_is_healed_out_of_its_record() {
     assert_eq!(taken, u64::try_from(lost).unwrap(), "each of them, and each once");
 }
 
+/// Without the first ring (`recount`) a forced push is called open, and nobody asks; the sweep does.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_needs_what_a_delivery_leaves_open_waits_for_the_sweep() {
+    let Some(mut scene) = Scene::new("nobody asks", seed(119)).await else { return };
+    let setup = scene.setup().await.with("RECONCILE", "off").with("RECOUNT", "false");
+    let service = scene.serve(&setup).await;
+    let (hall, yard) = (scene.repository("guild", "hall"), scene.repository("guild", "yard"));
+    let pending = "tallyhook_backfill_pending ";
+    let waiting = metric(&service, pending).await;
+    scene.clock.advance_ms(1_000);
+    scene.forge.fake.world(|world| {
+        let ada = world.account_id("ada").unwrap();
+        world.push(hall, "main", NewCommits { back: 1, count: 3 }, ada).unwrap();
+    });
+    let missing = async |service: &Service| {
+        let page = service.reader().get("/v1/repos/guild/hall").await.ok().json();
+        page["freshness"]["missing"].clone()
+    };
+    let open = serde_json::json!([
+        {"field": "counts.commits", "repository": "guild/hall", "reason": "recounting"}
+    ]);
+    until(WITHIN, "it is called open", async || {
+        let missing = missing(&service).await;
+        if missing == open { Ok(()) } else { Err(missing) }
+    })
+    .await;
+    // Languages are asked for half a minute after a push. With the ring a question about commits would wait too.
+    until_metric(&service, pending, waiting + 1).await;
+    assert_eq!(metric(&service, pending).await, waiting + 1);
+    scene.star(yard, "grace");
+    until_starred(&scene, &service, yard).await;
+    assert_eq!(missing(&service).await, open);
+    service.terminate().await.done();
+    let service = setup.with("RECONCILE", "2s").serve().await;
+    until_true(&scene.forge, &service.reader(), WITHIN).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_look_at_the_record_what_was_lost_stays_lost() {
     let Some(mut scene) = Scene::new("nobody looks", seed(93)).await else { return };
@@ -307,11 +346,12 @@ async fn an_outage_of_an_hour_is_healed_out_of_the_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_four_days_is_healed_by_the_sweep() {
     let Some(mut scene) = Scene::new("four days", seed(98)).await else { return };
-    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL).with("RECONCILE", "3s");
+    // Nobody looks at the record: what it shows is taken from there, and of what it does not show any more nothing is
+    // called complete, so that nothing drifts.
+    let setup = scene.setup().await.with("RECONCILE", "3s");
     let service = scene.serve(&setup).await;
     let faults = scene.forge.fake.faults();
     faults.lose_deliveries(true);
-    faults.on_requests("*/deliveries*", RequestFault::ServerError(502), None);
     scene.live(seed(97), 80, 4 * DAY_S / 80);
     faults.stop();
     until_true(&scene.forge, &service.reader(), WITHIN).await;
@@ -373,7 +413,7 @@ async fn a_sweep_of_what_did_not_change_costs_one_list() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_sweep_what_no_record_holds_stays_lost() {
     let Some(mut scene) = Scene::new("nobody sweeps", seed(103)).await else { return };
-    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL);
+    let setup = scene.setup().await.with("DELIVERIES_POLL", POLL).with("RECONCILE", "off");
     let service = scene.serve(&setup).await;
     until_metric(&service, r#"tallyhook_hooks{state="well"}"#, 2).await;
     let (hall, field) = (scene.repository("guild", "hall"), scene.repository("league", "field"));

@@ -39,8 +39,13 @@ impl Scene {
 
     /// With other settings.
     async fn with(settings: impl FnOnce(Setup) -> Setup) -> Option<Self> {
+        Self::of(FakeConfig::default(), settings).await
+    }
+
+    /// On a forge of another make.
+    async fn of(config: FakeConfig, settings: impl FnOnce(Setup) -> Setup) -> Option<Self> {
         let ground = Ground::new("star neighbours").await?;
-        let config = FakeConfig { limit_authorised: 1_000_000, ..FakeConfig::default() };
+        let config = FakeConfig { limit_authorised: 1_000_000, ..config };
         let mut forge = Forge::empty(config).await;
         let (octo, hello, others, fans) = forge.fake.world(|world| {
             let octo = world.create_user("octo").unwrap();
@@ -411,6 +416,63 @@ async fn a_list_that_is_closed_is_refused_until_a_delivery_tells_of_a_star() {
         }
         Err(format!("{} {}", answer.status, answer.text()))
     })
+    .await;
+    scene.service.terminate().await.done();
+}
+
+/// GitHub pages a list of stargazers to its oldest 40 000; here the wall stands at a hundred.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_longer_than_the_forge_shows_is_read_up_to_its_wall_and_marked() {
+    let config = FakeConfig { stargazers_max: 100, ..FakeConfig::default() };
+    let Some(scene) = Scene::of(config, |setup| setup.with("KEY_LIMIT", "off")).await else { return };
+    scene.forge.next_second().await;
+    scene.silently(|world| {
+        for number in 0..120 {
+            let fan = world.create_user(&format!("fan-{number:03}"))?;
+            world.star(scene.hello, fan)?;
+        }
+        Ok(())
+    });
+    // Of the oldest hundred two share something; joan is behind the wall.
+    scene.forge.next_second().await;
+    scene.silently(|world| world.star(scene.hello, scene.fans[2]));
+    let within_the_wall = json!([
+        {"repo": "hubot/both", "stargazers": ["ada", "grace"]},
+        {"repo": "hubot/one", "stargazers": ["ada"]},
+    ]);
+    let until_marked = async |expected: &Value| {
+        until(WITHIN, "neighbours that are called incomplete", async || {
+            let answer = scene.ask(PATH).await;
+            if answer.status == 200 && answer.json() == *expected && !answer.is_complete() {
+                return Ok(());
+            }
+            Err(format!("{} {} {}", answer.status, answer.is_complete(), answer.text()))
+        })
+        .await;
+    };
+    until_marked(&within_the_wall).await;
+    until(WITHIN, "every stargazer within the wall is asked about", async || {
+        let (asked, _) = scene.starred_requests();
+        if asked >= 100 { Ok(()) } else { Err(asked) }
+    })
+    .await;
+    until_marked(&within_the_wall).await;
+    let pages = scene.forge.fake.requests();
+    let refused =
+        pages.iter().filter(|request| request.path.ends_with("/stargazers") && request.status == Some(422));
+    assert!(
+        (1..=2).contains(&refused.count()),
+        "the wall is met once in each pass, and not run against again and again"
+    );
+
+    // What a delivery tells counts behind the wall too.
+    scene.forge.fake.world(|world| world.unstar(scene.hello, scene.fans[2])).unwrap();
+    scene.forge.next_second().await;
+    scene.forge.fake.world(|world| world.star(scene.hello, scene.fans[2])).unwrap();
+    until_marked(&json!([
+        {"repo": "hubot/both", "stargazers": ["ada", "grace"]},
+        {"repo": "hubot/one", "stargazers": ["ada", "joan"]},
+    ]))
     .await;
     scene.service.terminate().await.done();
 }

@@ -11,17 +11,14 @@ use crate::{
     wire,
 };
 
-/// Rows that a list of stargazers may be paged to: GitHub's wall.
-const STARGAZERS_MAX: usize = 40_000;
-
-/// `GET …/stargazers`: oldest first.
+/// `GET …/stargazers`: oldest first, up to GitHub's wall.
 pub(in crate::server) fn stargazers(context: Context<'_>, repo: &Repository) -> Reply {
     let view = context.view;
     if repo.are_stargazers_closed && !view.acts_for(context.caller.account, repo.owner) {
         return Reply::error(403, "Must have push access to view repository stargazers.");
     }
     let page = Page::of(context.query);
-    if let Some(wall) = page.beyond(Some(STARGAZERS_MAX)) {
+    if let Some(wall) = page.beyond(Some(context.stargazers_max)) {
         return wall;
     }
     let gazers = repo.stars.iter().filter_map(|(id, at)| Some((*at, view.state.accounts.get(id)?)));

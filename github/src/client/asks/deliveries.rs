@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use domain::{Second, Text};
+use domain::{RepoId, Second, Text};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -41,6 +41,8 @@ pub struct ListedDelivery {
     pub is_redelivery: bool,
     /// `X-GitHub-Event`.
     pub event: String,
+    /// The repository that it is about; `None`: about none, or the list does not say.
+    pub repo: Option<RepoId>,
 }
 
 /// A delivery as GitHub remembers it.
@@ -148,6 +150,7 @@ struct WireDelivery<'a> {
     status_code: Field<u64>,
     #[serde(borrow)]
     event: Field<Text<'a>>,
+    repository_id: Field<u64>,
 }
 object!(WireDelivery<'a>);
 
@@ -162,6 +165,7 @@ impl WireDelivery<'_> {
             is_success: is_ok && is_2xx,
             is_redelivery: self.redelivery.get().unwrap_or(false),
             event: self.event.value().map(ToString::to_string).unwrap_or_default(),
+            repo: self.repository_id.get().map(RepoId::github),
         })
     }
 }
@@ -192,6 +196,7 @@ mod tests {
             is_success: false,
             is_redelivery: false,
             event: "push".to_owned(),
+            repo: None,
         }
     }
 
