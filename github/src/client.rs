@@ -108,7 +108,7 @@ impl Client {
         }
         let transport = Transport::new(&api_url, &settings.tokens, settings.concurrency, &settings.timing)?;
         let mut gate = Gate::new(settings.tokens.len(), settings.reserve);
-        let app = settings.app.map(|app| App::new(app, gate.open_purse()));
+        let app = settings.app.map(|app| App::new(app, gate.open_app_purse()));
         Ok(Client {
             shared: Arc::new(Shared {
                 api_url,

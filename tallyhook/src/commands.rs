@@ -22,6 +22,7 @@ pub(crate) use serve::start_logs;
 
 use crate::{
     admin::Admin,
+    app_file,
     cli::{Call, Epoch},
     demo,
     failure::Failure,
@@ -31,6 +32,8 @@ use crate::{
 
 /// Does what the command line asks for.
 pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), Failure> {
+    let with_app = matches!(call, Call::Serve | Call::Hook { .. } | Call::Doctor { .. });
+    let settings = if with_app { app_file::added(settings)? } else { settings };
     match call {
         Call::Demo(arguments) => demo::run(arguments, settings, &raw).await,
         Call::Serve => serve::run(settings, &raw, Roles::ALL).await,

@@ -1,7 +1,7 @@
 //! One look at what a hook has sent since the last one.
 
 use bytes::Bytes;
-use domain::{AccountId, Second, StreamKey, record::GITHUB_DELIVERY};
+use domain::{Second, StreamKey, record::GITHUB_DELIVERY};
 use event_log::{Appended, DedupeKey, Record};
 use github::{
     client::{Answer, AskError, Asking, DeliveriesPage, Fresh, ListedDelivery, RecordedDelivery},
@@ -49,11 +49,11 @@ enum Done {
 }
 
 impl Asker {
-    /// Takes what one of an account's hooks has sent and we do not have.
-    pub(crate) async fn look_through(&self, account: AccountId, id: u64) -> Result<Ended, JobError> {
+    /// Takes what one of a stream's hooks has sent and we do not have.
+    pub(crate) async fn look_through(&self, stream: StreamKey, id: u64) -> Result<Ended, JobError> {
         let Some(mut hook) = self.deliveries().take(id) else { return Ok(Ended::Answered) };
         let was = hook.state;
-        let looked = self.look_at(account, &mut hook).await;
+        let looked = self.look_at(stream, &mut hook).await;
         let is = hook.state;
         self.deliveries().put_back(hook);
         self.tell_hooks();
@@ -81,8 +81,7 @@ impl Asker {
         }
     }
 
-    async fn look_at(&self, account: AccountId, hook: &mut Watched) -> Result<Ended, JobError> {
-        let stream = StreamKey::Account(account);
+    async fn look_at(&self, stream: StreamKey, hook: &mut Watched) -> Result<Ended, JobError> {
         if !hook.memory.is_loaded {
             let stored: Option<Stored> = self.rows().cursor(stream, &cursor(hook.id)).await?;
             hook.memory = Memory::of(stored);

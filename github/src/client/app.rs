@@ -206,10 +206,9 @@ impl Client {
         Ok(app.known().all().map(|(installation, _)| installation.clone()).collect())
     }
 
-    /// How many may be asked with beside the first.
-    pub fn askers(&self) -> usize {
-        let installations = self.shared.app.as_ref().map_or(0, |app| app.known().places().len());
-        self.shared.tokens + installations
+    /// Whether what one may not ask for now another may: there are several tokens, or there is an App.
+    pub fn has_several_askers(&self) -> bool {
+        self.shared.tokens > 1 || self.is_app()
     }
 
     /// Reads the list of installations, where that is due. Only one reads it; the others wait.

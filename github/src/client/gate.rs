@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     /// Those of tokens come first, then what was opened later.
     purses: Vec<Purse>,
     tokens: usize,
+    /// What the App may ask of itself, which nobody else may.
+    of_app: Option<usize>,
     reserve: Reserve,
     part: Part,
     failures: u32,
@@ -156,7 +158,14 @@ impl Gate {
     pub(crate) fn new(purses: usize, reserve: Reserve) -> Self {
         let tokens = purses.max(1);
         let purses = (0..tokens).map(|_| Purse::new(reserve)).collect();
-        Gate { purses, tokens, reserve, part: Part::WHOLE, failures: 0, down: None }
+        Gate { purses, tokens, of_app: None, reserve, part: Part::WHOLE, failures: 0, down: None }
+    }
+
+    /// Makes room for the App's own limits: says where they are.
+    pub(crate) fn open_app_purse(&mut self) -> usize {
+        let place = self.open_purse();
+        self.of_app = Some(place);
+        place
     }
 
     /// Makes room for the limits of somebody else who asks: says where they are.
@@ -269,7 +278,8 @@ impl Gate {
     /// What is known of each resource, with all who ask together; it is full again when the last of them is.
     pub(crate) fn budgets(&self) -> Vec<RateBudget> {
         let mut sums: Vec<RateBudget> = Vec::new();
-        for budget in self.purses.iter().flat_map(|purse| purse.budgets.all()) {
+        let places = (0..self.purses.len()).filter(|place| Some(*place) != self.of_app);
+        for budget in places.flat_map(|place| self.purses[place].budgets.all()) {
             match sums.iter_mut().find(|sum| sum.resource == budget.resource) {
                 Some(sum) => {
                     sum.limit = sum.limit.saturating_add(budget.limit);

@@ -52,6 +52,17 @@ impl World {
         Ok(AppKeys { id, private_key, webhook_secret })
     }
 
+    /// Lets the App send somewhere else from now on.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn send_app_to(&mut self, url: &str) -> Result<(), Refused> {
+        let hook = self.app()?.hook;
+        let hook = self.state.hooks.get_mut(&hook).map(Arc::make_mut).ok_or(Refused::Missing("hook"))?;
+        hook.settings.url = url.to_owned();
+        Ok(())
+    }
+
     /// What the App is allowed, and no more.
     ///
     /// # Errors
