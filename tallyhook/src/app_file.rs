@@ -70,11 +70,11 @@ pub(crate) fn read(data_dir: &Path) -> Result<Option<KeptApp>, Failure> {
     let cannot = |why: &dyn fmt::Display| {
         failed(format!("the GitHub App in {} cannot be read: {why}", path.display()))
     };
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
-    };
+    if fs::metadata(&path).is_err() {
+        // What is wrong with the folder itself is said by whoever opens it.
+        return Ok(None);
+    }
+    let text = fs::read(&path).map_err(|error| cannot(&error))?;
     // An error of the parser may repeat what it read.
     let stored: Stored =
         serde_json::from_slice(&text).map_err(|_| cannot(&"it is not what the setup page wrote"))?;

@@ -32,8 +32,12 @@ use crate::{
 
 /// Does what the command line asks for.
 pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), Failure> {
-    let with_app = matches!(call, Call::Serve | Call::Hook { .. } | Call::Doctor { .. });
-    let settings = if with_app { app_file::added(settings)? } else { settings };
+    let settings = match call {
+        Call::Serve | Call::Hook { .. } => app_file::added(settings)?,
+        // It goes on with what can be read.
+        Call::Doctor { .. } => app_file::added(settings.clone()).unwrap_or(settings),
+        _ => settings,
+    };
     match call {
         Call::Demo(arguments) => demo::run(arguments, settings, &raw).await,
         Call::Serve => serve::run(settings, &raw, Roles::ALL).await,
