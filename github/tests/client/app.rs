@@ -31,14 +31,14 @@ fn client(server: &MockServer, tokens: &[&str]) -> Client {
     Client::new(Settings { app: Some(app), tokens, ..settings(&server.uri()) }).unwrap()
 }
 
-fn installation(id: u64, account: u64, login: &str, suspended_at: Value) -> Value {
-    json!({ "id": id, "account": { "id": account, "login": login }, "suspended_at": suspended_at,
+fn installation(id: u64, account: u64, login: &str) -> Value {
+    json!({ "id": id, "account": { "id": account, "login": login }, "suspended_at": null,
         "repository_selection": "all", "permissions": { "metadata": "read" }, "events": ["push"] })
 }
 
 /// One installation, on `ada`.
 async fn installed(server: &MockServer) {
-    let list = json!([installation(5, 1, "ada", Value::Null)]);
+    let list = json!([installation(5, 1, "ada")]);
     let listed = Mock::given(method("GET")).and(path("/app/installations"));
     listed.respond_with(answer(list)).mount(server).await;
 }
@@ -245,7 +245,7 @@ async fn a_clock_that_is_wrong_is_corrected_by_the_forges() {
         let begins = format!("{{\"iat\":{}", right.0 - 60);
         let begun = data(&begins);
         if claims.starts_with(&begun[..begun.len() - 2]) {
-            answer(json!([installation(5, 1, "ada", Value::Null)]))
+            answer(json!([installation(5, 1, "ada")]))
         } else {
             error(401, "'Expiration time' claim ('exp') must be a numeric value representing the future time")
         }

@@ -140,7 +140,7 @@ impl World {
             {
                 let repos = is_filled.then(|| view.repository(repo)).flatten();
                 o.list(field, repos, |items, repo| {
-                    items.object(|o| wire::installed_repository(o, view, repo))
+                    items.object(|o| wire::installed_repository(o, view, repo));
                 });
             }
             o.null("requester");
