@@ -200,9 +200,10 @@ impl Moment {
 }
 
 impl Asker {
-    /// The same, whose questions to GitHub are asked for this.
-    pub(crate) fn spending_as(&self, spender: Spender) -> Self {
-        Asker { github: self.github.spending_as(spender), ..self.clone() }
+    /// The same, whose questions to GitHub are asked for this, and belong to this stream.
+    pub(crate) fn asking(&self, spender: Spender, stream: StreamKey) -> Self {
+        let github = self.github.spending_as(spender).asking_about(stream.account());
+        Asker { github, ..self.clone() }
     }
 
     /// Notes the moment before a question.

@@ -43,7 +43,7 @@ impl Asker {
             (StreamKey::Service, What::Need(NeedKey::GistUser(login))) => self.ask_gist_user(login).await,
             (StreamKey::Service, What::Latest) => self.follow_latest().await,
             (StreamKey::Service, What::Hooks) => self.find_hooks().await,
-            (StreamKey::Account(account), What::Deliveries(hook)) => self.look_through(account, *hook).await,
+            (stream, What::Deliveries(hook)) => self.look_through(stream, *hook).await,
             (StreamKey::Account(account), What::Sweep) => self.check(account, None).await,
             (StreamKey::Account(account), What::Stars) => self.check_starred(account).await,
             (StreamKey::Account(account), What::Need(key)) => self.ask(account, key).await,
@@ -61,7 +61,11 @@ impl Asker {
         }
         match key {
             NeedKey::Profile => self.ask_profile(account).await,
-            NeedKey::Repositories => self.ask_repositories(account, Way::Whole { is_watched: false }).await,
+            NeedKey::Repositories => {
+                // They may be asked for because an App was installed.
+                self.github.look_for_installation(account);
+                self.ask_repositories(account, Way::Whole { is_watched: false }).await
+            }
             NeedKey::Everything => self.check(account, Some(key)).await,
             NeedKey::Gists => self.ask_gists(account).await,
             NeedKey::OwnStars => self.ask_own_stars(account).await,

@@ -163,7 +163,9 @@ impl Loop {
         self.lanes.let_go(is_held);
         self.sweep.let_go(|account| is_held(StreamKey::Account(account)));
         self.asker.let_go_of_sweeps(|account| is_held(StreamKey::Account(account)));
-        self.asker.deliveries().let_go(|account| is_held(StreamKey::Account(account)));
+        self.asker.deliveries().let_go(is_held);
+        let looks_at_app = self.asker.github.is_app() && self.follows_latest();
+        self.asker.deliveries().look_at_app(looks_at_app && self.forge == Forge::GitHub);
         if gained {
             // A larger part may be spent than the one that was used up; whatever else shuts the forge says so again.
             self.lanes.open();
@@ -224,7 +226,7 @@ impl Loop {
         }
         let places = self.at_once_max();
         while let Some((urgency, task)) = self.lanes.next(now_ms, places) {
-            let asker = self.asker.spending_as(urgency.spender(&task.what));
+            let asker = self.asker.asking(urgency.spender(&task.what), task.stream);
             let asked = task.clone();
             let question = self.running.spawn(async move { asker.run(&asked).await });
             self.tasks.insert(question.id(), (task, urgency, question));
@@ -239,7 +241,7 @@ impl Loop {
                 deliveries::Due::Find => (StreamKey::Service, What::Hooks),
                 deliveries::Due::Check(_) if !self.sweep.is_on() => continue,
                 deliveries::Due::Check(account) => (StreamKey::Account(account), What::Sweep),
-                deliveries::Due::Look(account, hook) => (StreamKey::Account(account), What::Deliveries(hook)),
+                deliveries::Due::Look(stream, hook) => (stream, What::Deliveries(hook)),
             };
             self.lanes.add(stream, what, now_ms, now_ms);
         }
@@ -287,7 +289,7 @@ impl Loop {
     }
 
     fn close(&mut self, after: Duration) {
-        let several = self.asker.github.tokens() > 1 && self.forge == Forge::GitHub;
+        let several = self.asker.github.has_several_askers() && self.forge == Forge::GitHub;
         let after = if several { after.min(SEVERAL_PAUSE) } else { after };
         self.lanes.close(Instant::now() + after);
     }

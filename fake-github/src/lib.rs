@@ -32,8 +32,6 @@
 //! assert_eq!(fake.world(|world| world.truth(repo)).unwrap().commits, 3);
 //! # Ok::<(), std::io::Error>(()) }).unwrap();
 //! ```
-//!
-//! What is not here yet, and where it will go: the deliveries of an App's hook (which wants a JWT).
 
 mod clock;
 mod fake;
@@ -47,7 +45,7 @@ pub use clock::Clock;
 pub use fake::{FakeConfig, FakeGithub};
 pub use hooks::{Delivery, Outcome};
 pub use model::{
-    AccountId, AccountKind, AccountTruth, Action, Audience, ContentType, Emitted, Features, HookId,
+    AccountId, AccountKind, AccountTruth, Action, AppKeys, Audience, ContentType, Emitted, Features, HookId,
     HookTarget, Kind, LICENSES, Lag, License, Life, NewCommits, NewGist, NewHook, NewRepository, PullCounts,
     Refused, RepoId, RepoTruth, Second, Sha, Step, Urls, Visibility, Weights, World,
 };

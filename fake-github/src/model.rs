@@ -5,8 +5,9 @@
 pub(crate) mod account;
 mod act;
 mod action;
+pub(crate) mod app;
 pub(crate) mod commit;
-mod event;
+pub(crate) mod event;
 mod export;
 pub(crate) mod gist;
 pub(crate) mod graph;
@@ -31,6 +32,7 @@ mod world;
 pub use account::AccountKind;
 pub use act::{NewCommits, NewRepository};
 pub use action::Action;
+pub use app::AppKeys;
 pub use event::{Audience, Emitted};
 pub use gist::NewGist;
 pub use hook::{ContentType, HookTarget, NewHook};

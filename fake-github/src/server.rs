@@ -9,6 +9,7 @@ mod caller;
 mod endpoint;
 #[cfg(feature = "graphql")]
 mod graphql;
+mod jwt;
 mod limits;
 mod paging;
 mod reply;

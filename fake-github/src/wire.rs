@@ -1,6 +1,7 @@
 //! How the world is written: GitHub's JSON, field by field, in payloads and in answers. Nothing is decided
 //! here, and nothing is read.
 
+mod app;
 mod branch;
 mod commit;
 mod delivery;
@@ -13,6 +14,7 @@ mod pull;
 mod repository;
 mod user;
 
+pub(crate) use app::{app, installation, installed_repository};
 pub(crate) use branch::{branch, short_branch};
 pub(crate) use commit::{commit, compare_url, push_commit};
 pub(crate) use delivery::{delivery, listed_delivery};

@@ -1,6 +1,7 @@
 //! Asking GitHub: a REST and GraphQL client that keeps GitHub's rules (reference A3) and says what the caller does next.
 //!
-//! A question goes through the `gate` (may anything be sent now?), the `transport` (one HTTP exchange)
+//! A question goes through the `gate` (may anything be sent now?), the `transport` (one HTTP exchange), as whoever
+//! may ask it (a token of the settings, or an installation of the `app`),
 //! and back through the rules of `limits`; `asks` are the questions themselves, each of which turns its
 //! answer into one of our own readings. Redirects are followed here and not in the HTTP library, because a
 //! token must never follow one to another host. Nothing here retries on its own but the polling of a 202:
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 mod answer;
+mod app;
 mod asks;
 mod date;
 mod gate;
@@ -31,11 +33,13 @@ mod spender;
 mod transport;
 
 pub use answer::{Answer, AskError, Asking, Fresh, WaitWhy};
+pub use app::{AppKey, AppKeyError, AppSettings, Installation};
 pub use asks::{
-    Administered, DeliveriesPage, GistsPage, GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedDelivery,
-    ListedGist, ListedPull, NewHook, ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage,
-    Reception, RecordedDelivery, RepositoriesPage, StargazersPage, StarredPage, ToldRepository,
-    WHOLE_PAGE_MAX, Whole, WholePage, WholePulls, WholeRepository, whole_points,
+    APP_EVENTS, APP_PERMISSIONS, AboutApp, Administered, AppHook, AppMade, DeliveriesPage, GistsPage,
+    GivenStar, HOOK_EVENTS, Hook, HookOwner, ListedDelivery, ListedGist, ListedPull, NewHook,
+    ORGANIZATION_HOOK_EVENTS, PublicPage, PullCount, PullOrder, PullsPage, Reception, RecordedDelivery,
+    RepositoriesPage, StargazersPage, StarredPage, ToldRepository, WHOLE_PAGE_MAX, Whole, WholePage,
+    WholePulls, WholeRepository, whole_points,
 };
 pub use limits::{Part, RateBudget, Standing};
 pub use links::Links;
@@ -43,12 +47,17 @@ pub use path::{AccountPath, RepoPath};
 pub use settings::{Observer, Outcome, Settings, SettingsError, Timing, Unobserved};
 pub use spender::{Reserve, Spender};
 
+use app::{App, Asked, Holder, installations::Held};
 use gate::{Gate, Pass, Purses, Wanted};
 use limits::Cost;
 use transport::{Failure, Response, Transport};
 
 /// GitHub moves a repository once per rename; a longer way is a loop.
 const REDIRECTS_MAX: usize = 5;
+
+/// So often a question is begun anew because whoever asked it may not ask any more: its token has ended, it is
+/// suspended, or it is gone.
+const ASKERS_MAX: usize = 6;
 
 /// How often an answer that is being computed (202) is asked for again.
 const ACCEPTED_POLLS_MAX: usize = 5;
@@ -58,12 +67,15 @@ const ACCEPTED_POLLS_MAX: usize = 5;
 pub struct Client {
     shared: Arc<Shared>,
     spender: Spender,
+    /// Of which account the questions are.
+    about: Option<domain::AccountId>,
 }
 
 struct Shared {
     api_url: Url,
     transport: Transport,
     tokens: usize,
+    app: Option<App>,
     reserve: Reserve,
     in_flight: Semaphore,
     gate: Arc<Mutex<Gate>>,
@@ -95,12 +107,14 @@ impl Client {
             return Err(SettingsError::NoConcurrency);
         }
         let transport = Transport::new(&api_url, &settings.tokens, settings.concurrency, &settings.timing)?;
-        let gate = Gate::new(settings.tokens.len(), settings.reserve);
+        let mut gate = Gate::new(settings.tokens.len(), settings.reserve);
+        let app = settings.app.map(|app| App::new(app, gate.open_app_purse()));
         Ok(Client {
             shared: Arc::new(Shared {
                 api_url,
                 transport,
                 tokens: settings.tokens.len(),
+                app,
                 reserve: settings.reserve,
                 in_flight: Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS)),
                 gate: Arc::new(Mutex::new(gate)),
@@ -109,16 +123,17 @@ impl Client {
                 timing: settings.timing,
             }),
             spender: Spender::Command,
+            about: None,
         })
     }
 
     /// The same client, whose questions are asked for this.
     #[must_use]
     pub fn spending_as(&self, spender: Spender) -> Self {
-        Client { shared: Arc::clone(&self.shared), spender }
+        Client { spender, ..self.clone() }
     }
 
-    /// What is known of the rate limits: one entry per resource that GitHub told of, all tokens together.
+    /// What is known of the rate limits: one entry per resource that GitHub told of, all who ask together.
     pub fn budgets(&self) -> Vec<RateBudget> {
         gate::lock(&self.shared.gate).budgets()
     }
@@ -146,12 +161,12 @@ impl Client {
         gate::lock(&self.shared.gate).take_part(part);
     }
 
-    /// Whether questions are asked with a token.
+    /// Whether questions are asked with a token: of the settings, or of an App's installation.
     pub fn has_token(&self) -> bool {
-        self.shared.tokens > 0
+        self.shared.tokens > 0 || self.is_app()
     }
 
-    /// With how many tokens questions are asked.
+    /// With how many tokens of the settings questions are asked.
     pub fn tokens(&self) -> usize {
         self.shared.tokens
     }
@@ -194,11 +209,49 @@ impl Client {
     /// One request and its response, unless the answer concerns more than this question: a limit, a
     /// forge that is down, a token that is refused.
     async fn exchange(&self, request: &Request<'_>) -> Result<Response, AskError> {
+        let _permit = self.shared.in_flight.acquire().await.expect("the semaphore is never closed");
+        if let Some(app) = &self.shared.app
+            && !self.asked(request).is_of_app
+        {
+            self.know_installations(app, request.now).await?;
+        }
+        self.exchange_at_once(request).await
+    }
+
+    /// The same for what is asked on the way of another question, which has a place among those in flight already.
+    async fn exchange_at_once(&self, request: &Request<'_>) -> Result<Response, AskError> {
+        for _ in 0..ASKERS_MAX {
+            if let Some(response) = self.attempt(request).await? {
+                return Ok(response);
+            }
+        }
+        Err(request.retry("none of the tokens that were made for it is accepted"))
+    }
+
+    /// `None`: whoever was to ask may not ask any more, and another is to be found.
+    async fn attempt(&self, request: &Request<'_>) -> Result<Option<Response>, AskError> {
         let shared = &*self.shared;
-        let _permit = shared.in_flight.acquire().await.expect("the semaphore is never closed");
         let pass = Pass::admit(&shared.gate, &self.wanted(request), Instant::now())?;
         let purse = pass.purse();
-        let sent = shared.transport.send(request, purse).await;
+        let holder = shared.app.as_ref().map_or(Some(Holder::Token), |app| app.holder(purse));
+        let (pass, bearer) = match (holder, &shared.app) {
+            (Some(Holder::App), Some(app)) => (pass, Some(app.bearer(request.now))),
+            (Some(Holder::Installation(id)), Some(app)) => {
+                let held = app.known().held(id, Instant::now());
+                match held {
+                    Held::Fresh(bearer) => (pass, Some(bearer)),
+                    Held::Due => {
+                        // It is asked for by way of the gate, like anything else.
+                        drop(pass);
+                        self.have_token(app, id, request.now).await?;
+                        return Ok(None);
+                    }
+                }
+            }
+            (None, _) => return Ok(None),
+            _ => (pass, shared.transport.token(purse)),
+        };
+        let sent = shared.transport.send(request, bearer.clone()).await;
         let response = match sent {
             Ok(response) => response,
             Err(failure) => {
@@ -212,17 +265,67 @@ impl Client {
                 return Err(request.retry(failure.sentence()));
             }
         };
-        self.take_note(request, &response, purse);
-        self.judge(request, response, pass)
+        self.take_note(request, &response, purse, bearer.is_some());
+        if let Some(app) = &shared.app {
+            match app.holder(purse) {
+                Some(Holder::App) if response.status == StatusCode::UNAUTHORIZED => {
+                    pass.answered();
+                    return Self::unknown_app(app, request, &response);
+                }
+                Some(Holder::App) if app::is_unknown(&response) => {
+                    pass.answered();
+                    return Err(request.give_up("there is no such App (404); its id is not the right one"));
+                }
+                Some(Holder::Installation(id)) if response.status == StatusCode::UNAUTHORIZED => {
+                    pass.answered();
+                    if let Some(bearer) = bearer {
+                        app.known().refuse(id, &bearer);
+                    }
+                    return Ok(None);
+                }
+                Some(Holder::Installation(id))
+                    if response.status == StatusCode::FORBIDDEN && app::is_suspended(&response) =>
+                {
+                    pass.answered();
+                    app.known().suspend(id);
+                    return Ok(None);
+                }
+                _ => {}
+            }
+        }
+        self.judge(request, response, pass).map(Some)
+    }
+
+    /// GitHub does not accept a JWT. Where our clock is to blame it is made for GitHub's.
+    fn unknown_app(
+        app: &App,
+        request: &Request<'_>,
+        response: &Response,
+    ) -> Result<Option<Response>, AskError> {
+        if app.corrects_clock(date::of(&response.headers, request.now), request.now) {
+            return Ok(None);
+        }
+        let message = response.message().map(|message| format!(": {message}")).unwrap_or_default();
+        Err(request.give_up(&format!(
+            "the App is not accepted (401{message}); its id or its private key is not the right one"
+        )))
+    }
+
+    fn asked<'r>(&self, request: &'r Request<'_>) -> Asked<'r> {
+        Asked::of(&self.shared.api_url, &request.url, self.about)
     }
 
     /// What a question needs to be let through.
     fn wanted(&self, request: &Request<'_>) -> Wanted {
-        Wanted { resource: request.resource, spender: self.spender, purses: purses(&request.url) }
+        let own = own(&request.url);
+        let of_app = self.shared.app.as_ref();
+        let of_app = of_app.and_then(|app| app.purses(&self.asked(request), self.shared.tokens, own));
+        let purses = of_app.unwrap_or_else(|| purses(&request.url, own));
+        Wanted { resource: request.resource, spender: self.spender, purses }
     }
 
     /// Remembers and tells what the headers say about the rate limit.
-    fn take_note(&self, request: &Request<'_>, response: &Response, purse: usize) {
+    fn take_note(&self, request: &Request<'_>, response: &Response, purse: usize, is_known: bool) {
         let shared = &*self.shared;
         let resource = limits::resource(&response.headers);
         shared.observer.answered(resource, Outcome::Status(response.status.as_u16()));
@@ -231,7 +334,7 @@ impl Client {
         let count = match resource {
             limits::GRAPHQL => graphql::points(&response.body),
             // What has not changed costs nothing where a token is used.
-            _ => u64::from(response.status != StatusCode::NOT_MODIFIED || !self.has_token()),
+            _ => u64::from(response.status != StatusCode::NOT_MODIFIED || !is_known),
         };
         let cost = Cost { spender: self.spender, count };
         let mut gate = gate::lock(&shared.gate);
@@ -274,7 +377,7 @@ impl Client {
                 if pass.not_accepted() {
                     return Err(request.retry("a token is not accepted (401); the others are used"));
                 }
-                return Err(request.give_up(if self.has_token() {
+                return Err(request.give_up(if self.shared.tokens > 0 {
                     "the token is not accepted (401); give a valid one"
                 } else {
                     "a token is needed (401)"
@@ -322,14 +425,19 @@ impl Client {
 
 /// With which tokens a question may be asked. Whose webhooks and stargazers are told, and who "I" am, depends on the
 /// token; what is public does not.
-fn purses(url: &Url) -> Purses {
+fn purses(url: &Url, own: usize) -> Purses {
     let mut segments = url.path_segments().into_iter().flatten();
     if url.path().ends_with("/user") || segments.any(|segment| matches!(segment, "hooks" | "stargazers")) {
         return Purses::First;
     }
+    Purses::Any { own }
+}
+
+/// A number of a question's own.
+fn own(url: &Url) -> usize {
     let mut hasher = DefaultHasher::new();
     (url.path(), url.query()).hash(&mut hasher);
-    Purses::Any { own: usize::try_from(hasher.finish() >> 32).unwrap_or(0) }
+    usize::try_from(hasher.finish() >> 32).unwrap_or(0)
 }
 
 impl Request<'_> {

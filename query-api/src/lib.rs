@@ -55,6 +55,7 @@ use event_log::EventLog;
 use view_store::{Hints, StoreError, ViewStore};
 
 pub use crate::{
+    markup::escaped,
     metrics::Metrics,
     openapi::{docs_router, openapi},
     planner::{ForgeBudget, LimitStanding, Planner},

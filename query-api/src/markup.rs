@@ -1,7 +1,7 @@
 //! Texts in HTML and SVG.
 
 /// A text within elements and within quotes.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut markup = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -35,7 +35,8 @@ pub struct ForgeBudget {
 /// How one limit of one token stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LimitStanding {
-    /// Which token, in the order of the settings, from 1; 0 without one.
+    /// Which token, in the order of the settings, from 1, then the installations of the App in the order of their ids;
+    /// 0 is what was asked without a token.
     pub token: usize,
     /// `core` and `search` count requests, `graphql` points.
     pub resource: &'static str,

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 use view_store::embedded::{EmbeddedStore, EmbeddedStoreSettings};
 
-use crate::webhook_secret;
+use crate::{app_file, webhook_secret};
 
 /// What a copy that is not finished is called, beside the one that it becomes.
 const UNFINISHED: &str = "unfinished";
@@ -106,7 +106,7 @@ impl Backup {
             DirBuilder::new().mode(0o700).create(&target).map_err(|error| cannot(&target, &error))?;
             log.write(&target).map_err(|error| error.to_string())?;
             store.write(&target).map_err(|error| error.to_string())?;
-            copy_secret(&data_dir, &target).map_err(|error| cannot(&target, &error))?;
+            copy_secrets(&data_dir, &target).map_err(|error| cannot(&target, &error))?;
             sync(&target).map_err(|error| cannot(&target, &error))?;
             let log = EmbeddedLog::open(&target, EmbeddedLogSettings::default());
             let settings =
@@ -178,11 +178,14 @@ fn unfinished(dir: &Path) -> Result<PathBuf, String> {
     Ok(dir.with_file_name(format!("{}.{UNFINISHED}-{unique}", name.display())))
 }
 
-/// A secret that we made belongs to the data, or deliveries would be refused after a restore.
-fn copy_secret(data_dir: &Path, target: &Path) -> io::Result<()> {
-    let secret = webhook_secret::path(data_dir);
-    if secret.exists() {
-        let copy = webhook_secret::path(target);
+/// A secret that we made, or an App that was set up here, belongs to the data: deliveries would be refused after a
+/// restore. A copy is for nobody else to read either.
+fn copy_secrets(data_dir: &Path, target: &Path) -> io::Result<()> {
+    for at in [webhook_secret::path, app_file::path] {
+        let (secret, copy) = (at(data_dir), at(target));
+        if !secret.exists() {
+            continue;
+        }
         fs::copy(secret, &copy)?;
         File::open(copy)?.sync_all()?;
     }

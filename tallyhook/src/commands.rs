@@ -22,6 +22,7 @@ pub(crate) use serve::start_logs;
 
 use crate::{
     admin::Admin,
+    app_file,
     cli::{Call, Epoch},
     demo,
     failure::Failure,
@@ -31,6 +32,12 @@ use crate::{
 
 /// Does what the command line asks for.
 pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), Failure> {
+    let settings = match call {
+        Call::Serve | Call::Hook { .. } => app_file::added(settings)?,
+        // It goes on with what can be read.
+        Call::Doctor { .. } => app_file::added(settings.clone()).unwrap_or(settings),
+        _ => settings,
+    };
     match call {
         Call::Demo(arguments) => demo::run(arguments, settings, &raw).await,
         Call::Serve => serve::run(settings, &raw, Roles::ALL).await,

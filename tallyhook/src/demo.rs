@@ -108,6 +108,7 @@ fn prepare(fake: &FakeGithub, settings: &mut Settings, count: usize) -> Result<V
     }
     settings.github_api_url = fake.url().to_owned();
     settings.github_tokens = vec![TOKEN.into()];
+    settings.github_app = None;
     settings.track.clone_from(&logins);
     Ok(logins)
 }

@@ -3,6 +3,7 @@
 //! Whatever is looked at says what was found, good or not. The name of a finding never changes, so that scripts can
 //! rely on it; its sentences may. No sentence holds a secret.
 
+mod app;
 mod forge;
 mod here;
 mod hooks;
@@ -76,7 +77,11 @@ pub(crate) async fn examine(settings: &Settings, targets: &[String]) -> Result<R
     findings.splice(0..0, here::look(settings, running.is_some()).await);
     let client = github_client(settings, hooks::unobserved()?)?;
     let (may_ask, reception) = forge::look(settings).await?;
+    let is_answered = reception.iter().all(|finding| finding.name != "forge.unreachable");
     findings.extend(reception);
+    if is_answered {
+        findings.extend(app::look(settings).await?);
+    }
     if may_ask {
         let targets = match (targets, &running) {
             ([], Some(running)) => running.organizations(&client).await,

@@ -1,6 +1,7 @@
 //! The binary: settings, the wiring of roles, subcommands. Logic lives in the rooms.
 
 mod admin;
+mod app_file;
 mod backup;
 mod cli;
 mod commands;
@@ -17,6 +18,7 @@ mod reference;
 mod roles;
 mod serve;
 mod settings;
+mod setup;
 mod table;
 mod webhook_secret;
 

@@ -151,7 +151,7 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
     let checks = ready::checks(Parts { roles, ports: &ports, progress: reader });
     let servers = listeners.serve(
         settings,
-        (ingest.as_ref(), query.as_ref()),
+        (ingest.as_ref(), secrets.clone(), query.as_ref()),
         ports.backup.take(),
         checks,
         registry,
@@ -185,13 +185,11 @@ fn refuse_what_cannot_be(settings: &Settings, roles: Roles) -> Result<(), Failur
             roles.name()
         )));
     }
-    if roles.projector
-        && settings.pull
-        && (settings.github_tokens.is_empty() || settings.deliveries_poll.is_none())
-    {
+    let asks_as_somebody = !settings.github_tokens.is_empty() || settings.github_app.is_some();
+    if roles.projector && settings.pull && (!asks_as_somebody || settings.deliveries_poll.is_none()) {
         return Err(Failure::Usage(
             "deliveries can be pulled (--pull, TALLYHOOK_PULL) only with a token that administers their webhooks \
-             (--github-token, TALLYHOOK_GITHUB_TOKEN) and a poll (--deliveries-poll, TALLYHOOK_DELIVERIES_POLL)"
+             (--github-token, TALLYHOOK_GITHUB_TOKEN) or a GitHub App (--github-app-id, TALLYHOOK_GITHUB_APP_ID), and a poll (--deliveries-poll, TALLYHOOK_DELIVERIES_POLL)"
                 .to_owned(),
         ));
     }
@@ -308,7 +306,8 @@ const LATEST_POLL_WITHOUT_TOKEN: Duration = Duration::from_secs(30 * 60);
 
 /// How often the newest public repositories are asked for.
 fn latest_poll(settings: &Settings) -> Option<Duration> {
-    let least = if settings.github_tokens.is_empty() { LATEST_POLL_WITHOUT_TOKEN } else { Duration::ZERO };
+    let is_nobody = settings.github_tokens.is_empty() && settings.github_app.is_none();
+    let least = if is_nobody { LATEST_POLL_WITHOUT_TOKEN } else { Duration::ZERO };
     settings.latest_poll.map(|every| every.max(least))
 }
 
@@ -316,6 +315,7 @@ fn latest_poll(settings: &Settings) -> Option<Duration> {
 pub(crate) fn github_client(settings: &Settings, observer: backfill::Metrics) -> Result<Client, Failure> {
     let github = github::client::Settings {
         tokens: settings.github_tokens.clone(),
+        app: settings.github_app.clone(),
         reserve: settings.repair_share,
         concurrency: settings.github_concurrency,
         observer: Arc::new(observer),

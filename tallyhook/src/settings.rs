@@ -1,6 +1,7 @@
 //! Settings: one table of names, read from flags, variables, a file and defaults, in that order, and the
 //! typed values that the roles use.
 
+mod github_app;
 mod secret;
 pub(crate) mod source;
 pub(crate) mod table;
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use boot::telemetry::LogFormat;
 use domain::Second;
-use github::client::Reserve;
+use github::client::{AppSettings, Reserve};
 use ipnet::IpNet;
 use query_api::Quota;
 use secrecy::SecretString;
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) places: Places,
     pub(crate) webhook_secrets: Vec<(String, SecretString)>,
     pub(crate) github_tokens: Vec<SecretString>,
+    pub(crate) github_app: Option<AppSettings>,
     pub(crate) repair_share: Reserve,
     pub(crate) github_api_url: String,
     pub(crate) github_concurrency: usize,
@@ -77,6 +79,7 @@ impl Settings {
             places: places(raw)?,
             webhook_secrets: secret::webhook_secrets(raw)?,
             github_tokens: secret::list(raw, "github_token")?,
+            github_app: github_app::read(raw)?,
             repair_share: raw.value("repair_share", value::share)?,
             github_api_url: raw.value("github_api_url", value::url)?,
             github_concurrency: raw.value("github_concurrency", value::count)?,

@@ -11,6 +11,7 @@ use github::signature::Secrets;
 use secrecy::SecretString;
 
 use crate::{
+    app_file,
     failure::{Failure, failed},
     settings::Settings,
 };
@@ -26,8 +27,15 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE_NAME)
 }
 
-/// The secrets of the settings; else the one kept in the data folder, which is made if need be.
+/// Every secret that deliveries may be signed with: ours first, then that of an App that was set up here.
 pub(crate) fn all(settings: &Settings) -> Result<Vec<(String, SecretString)>, Failure> {
+    let mut all = ours(settings)?;
+    all.extend(app_file::webhook_secret(settings)?);
+    Ok(all)
+}
+
+/// The secrets of the settings; else the one kept in the data folder, which is made if need be.
+fn ours(settings: &Settings) -> Result<Vec<(String, SecretString)>, Failure> {
     if !settings.webhook_secrets.is_empty() {
         return Ok(settings.webhook_secrets.clone());
     }

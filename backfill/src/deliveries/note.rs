@@ -1,7 +1,7 @@
 //! What a look found, told to the log: how far a hook is settled, and the gap ledger.
 
 use domain::{
-    AccountId, Event, Second, StreamKey,
+    Event, Millis, Second, StreamKey,
     event::{HookReading, HourReading},
 };
 use github::client::ListedDelivery;
@@ -14,14 +14,15 @@ use crate::ask::{Asker, JobError, Told};
 
 impl Asker {
     /// Counts what a list shows. What was sent `since` is new; it shows all from the second moment on. Returns whether
-    /// there are hours between of which nobody knows.
+    /// there are hours between of which nobody knows. What an App's hook sends is about many accounts and counted for
+    /// none.
     pub(super) async fn count(
         &self,
-        account: AccountId,
         hook: &mut Watched,
         listed: &[ListedDelivery],
         (since, shown_from): (Second, Second),
     ) -> Result<bool, JobError> {
+        let Some(account) = hook.stream.account() else { return Ok(false) };
         let memory = &mut hook.memory;
         if !memory.tally.is_begun() {
             let known = self.rows().hook(account, hook.id).await?;
@@ -45,7 +46,7 @@ impl Asker {
         let moment = self.moment();
         let hours = hook.memory.tally.changes();
         let reading = hook.reading(&hours, moment.ms);
-        self.append(&moment, date, vec![Told::to(stream, vec![reading])]).await?;
+        self.append(&moment, date, vec![Told::to(stream, reading)]).await?;
         hook.memory.tally.told(hours);
         Ok(())
     }
@@ -62,7 +63,7 @@ impl Asker {
         let moment = self.moment();
         let hours = hook.memory.tally.changes();
         let reading = hook.reading(&hours, moment.ms);
-        let told = Told::to(stream, vec![reading]).cursor(cursor(hook.id), value);
+        let told = Told::to(stream, reading).cursor(cursor(hook.id), value);
         self.append(&moment, date, vec![told]).await?;
         hook.memory.noted = Some(stored.until);
         hook.memory.tally.told(hours);
@@ -73,9 +74,9 @@ impl Asker {
 }
 
 impl Watched {
-    fn reading(&self, hours: &[HourReading], looked_ms: domain::Millis) -> Event<'static> {
-        let reading =
-            HookReading { hook: self.id, repo: self.repository(), looked_ms, hours: hours.to_vec() };
-        Event::HookLooked(Box::new(reading))
+    /// What is told of it, where its hours are counted.
+    fn reading(&self, hours: &[HourReading], looked_ms: Millis) -> Vec<Event<'static>> {
+        let reading = || HookReading { hook: self.id, repo: self.repository(), looked_ms, hours: hours.to_vec() };
+        self.stream.account().map(|_| Event::HookLooked(Box::new(reading()))).into_iter().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! One look at what a hook has sent since the last one.
 
 use bytes::Bytes;
-use domain::{AccountId, Second, StreamKey, record::GITHUB_DELIVERY};
+use domain::{Second, StreamKey, record::GITHUB_DELIVERY};
 use event_log::{Appended, DedupeKey, Record};
 use github::{
     client::{Answer, AskError, Asking, DeliveriesPage, Fresh, ListedDelivery, RecordedDelivery},
@@ -55,11 +55,11 @@ enum Done {
 }
 
 impl Asker {
-    /// Takes what one of an account's hooks has sent and we do not have.
-    pub(crate) async fn look_through(&self, account: AccountId, id: u64) -> Result<Ended, JobError> {
+    /// Takes what one of a stream's hooks has sent and we do not have.
+    pub(crate) async fn look_through(&self, stream: StreamKey, id: u64) -> Result<Ended, JobError> {
         let Some(mut hook) = self.deliveries().take(id) else { return Ok(Ended::Answered) };
         let was = hook.state;
-        let looked = self.look_at(account, &mut hook).await;
+        let looked = self.look_at(stream, &mut hook).await;
         let is = hook.state;
         self.deliveries().put_back(hook);
         self.tell_hooks();
@@ -87,8 +87,7 @@ impl Asker {
         }
     }
 
-    async fn look_at(&self, account: AccountId, hook: &mut Watched) -> Result<Ended, JobError> {
-        let stream = StreamKey::Account(account);
+    async fn look_at(&self, stream: StreamKey, hook: &mut Watched) -> Result<Ended, JobError> {
         if !hook.memory.is_loaded {
             let stored: Option<Stored> = self.rows().cursor(stream, &cursor(hook.id)).await?;
             hook.memory = Memory::of(stored);
@@ -125,7 +124,7 @@ impl Asker {
         let (listed, shown_from) = self.list(hook, newest, reads_from, date).await?;
         hook.memory.habit.note(&listed);
         hook.tell_state(listed.first(), takes_all, date);
-        let is_unseen = self.count(account, hook, &listed, (since, shown_from)).await?;
+        let is_unseen = self.count(hook, &listed, (since, shown_from)).await?;
 
         let open = groups::open(&listed, since, takes_all, |guid| hook.memory.settled.contains_key(guid));
         let rest = open.len().saturating_sub(TAKEN_PER_ROUND_MAX);
@@ -186,7 +185,9 @@ impl Asker {
                 "what a webhook sent in between is not shown any more; everything it may have been about is asked again"
             );
         }
-        if counts[Repaired::Lost.place()] > 0 || is_unseen {
+        if (counts[Repaired::Lost.place()] > 0 || is_unseen)
+            && let Some(account) = stream.account()
+        {
             self.deliveries().wish_check(account);
         }
         Ok(if rest > 0 { Ended::Part } else { Ended::Answered })

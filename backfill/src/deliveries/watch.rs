@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    AccountId, Millis, RepoId, Second,
+    AccountId, Millis, RepoId, Second, StreamKey,
     directory::{Directory, DirectoryState},
 };
 use github::client::{Administered, Answer, Hook, HookOwner};
@@ -32,7 +32,7 @@ pub(crate) enum Due {
     /// Look for hooks.
     Find,
     /// Look at this hook.
-    Look(AccountId, u64),
+    Look(StreamKey, u64),
     /// Sweep this account: something that was sent cannot be had.
     Check(AccountId),
 }
@@ -40,6 +40,8 @@ pub(crate) enum Due {
 /// What has hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Place {
+    /// Every account that the App is installed on.
+    App,
     Organization(AccountId),
     Repository(RepoId),
 }
@@ -47,6 +49,7 @@ pub(super) enum Place {
 /// The same by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum On {
+    App,
     Organization(String),
     Repository { owner: String, name: String },
 }
@@ -54,6 +57,7 @@ pub(super) enum On {
 impl On {
     pub(super) fn owner(&self) -> HookOwner<'_> {
         match self {
+            On::App => HookOwner::App,
             On::Organization(login) => HookOwner::Organization(login),
             On::Repository { owner, name } => HookOwner::Repository { owner, name },
         }
@@ -64,7 +68,7 @@ impl On {
 #[derive(Debug, Clone)]
 pub(super) struct Spot {
     pub(super) place: Place,
-    pub(super) account: AccountId,
+    pub(super) stream: StreamKey,
     pub(super) on: On,
     pub(super) etag: Option<String>,
 }
@@ -81,7 +85,8 @@ struct Listed {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) id: u64,
-    pub(super) account: AccountId,
+    /// What concerns the hook itself is noted here.
+    pub(super) stream: StreamKey,
     pub(super) on: On,
     pub(super) is_active: bool,
     pub(super) state: HookState,
@@ -136,6 +141,8 @@ pub(crate) struct Deliveries {
     /// Whose repositories the token administers, by the last search.
     administered: HashSet<AccountId>,
     find_at: Millis,
+    /// Whether an App's hook is looked at too: by the process that asks for what belongs to no account.
+    looks_at_app: bool,
     places: HashMap<Place, Listed>,
     hooks: BTreeMap<u64, Watched>,
     due: BTreeSet<(Millis, u64)>,
@@ -143,11 +150,11 @@ pub(crate) struct Deliveries {
 }
 
 impl Watched {
-    /// The repository that has it; `None`: an organisation.
+    /// The repository that has it; `None`: an organisation, or an App.
     pub(super) fn repository(&self) -> Option<RepoId> {
         match self.place {
             Place::Repository(repo) => Some(repo),
-            Place::Organization(_) => None,
+            Place::Organization(_) | Place::App => None,
         }
     }
 }
@@ -163,6 +170,7 @@ impl Deliveries {
             kept: HashSet::new(),
             administered: HashSet::new(),
             find_at: Millis(0),
+            looks_at_app: false,
             places: HashMap::new(),
             hooks: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -176,17 +184,31 @@ impl Deliveries {
         if !matches!(directory.state, DirectoryState::Kept | DirectoryState::Hidden) {
             self.kept.remove(&account);
             self.checks.retain(|kept| kept != account);
-            self.forget(|hook| hook.account == account);
+            self.forget(|hook| hook.stream == StreamKey::Account(account));
         } else if self.kept.insert(account) && self.administered.contains(&account) {
             self.find_at = self.find_at.min(now.plus(every_ms.min(FIND_SOON_MS)));
         }
     }
 
     /// Forgets accounts that are for another process to ask about.
-    pub(crate) fn let_go(&mut self, is_held: impl Fn(AccountId) -> bool) {
-        self.kept.retain(|account| is_held(*account));
-        self.checks.retain(&is_held);
-        self.forget(|hook| !is_held(hook.account));
+    pub(crate) fn let_go(&mut self, is_held: impl Fn(StreamKey) -> bool) {
+        self.kept.retain(|account| is_held(StreamKey::Account(*account)));
+        self.checks.retain(|account| is_held(StreamKey::Account(account)));
+        self.forget(|hook| !is_held(hook.stream));
+    }
+
+    /// Whether the App's own hook is to be looked at; accounts that it is installed on may not be kept yet.
+    pub(crate) fn look_at_app(&mut self, looks: bool) {
+        self.looks_at_app = looks;
+    }
+
+    /// Whether the App is this process's to look after.
+    pub(super) fn looks_at_app(&self) -> bool {
+        self.looks_at_app
+    }
+
+    fn searches(&self) -> bool {
+        self.looks_at_app || !self.kept.is_empty()
     }
 
     /// Something that was sent to an account cannot be had: it is to be swept soon.
@@ -199,7 +221,7 @@ impl Deliveries {
         let every_ms = self.every_ms?;
         let find_every = every_ms.saturating_mul(FIND_EVERY);
         // A clock that was set back must not end the search.
-        if !self.kept.is_empty() && (self.find_at <= now || self.find_at > now.plus(find_every)) {
+        if self.searches() && (self.find_at <= now || self.find_at > now.plus(find_every)) {
             self.find_at = now.plus(find_every);
             return Some(Due::Find);
         }
@@ -215,13 +237,13 @@ impl Deliveries {
         let hook = self.hooks.get_mut(&id)?;
         hook.due = now.plus(every_ms.saturating_mul(stretch.max(1)));
         self.due.insert((hook.due, id));
-        Some(Due::Look(hook.account, id))
+        Some(Due::Look(hook.stream, id))
     }
 
     /// When to look again.
     pub(crate) fn next_at(&self) -> Option<Millis> {
         self.every_ms?;
-        let find = Some(self.find_at).filter(|_| !self.kept.is_empty());
+        let find = Some(self.find_at).filter(|_| self.searches());
         let look = self.due.first().map(|(due, _)| *due);
         look.into_iter().chain(find).chain(self.checks.next_at()).min()
     }
@@ -231,6 +253,10 @@ impl Deliveries {
     pub(super) fn places(&mut self, administered: Vec<Administered>, now: Millis) -> Vec<Spot> {
         self.administered = administered.iter().map(|administered| administered.owner).collect();
         let mut spots: BTreeMap<Place, Spot> = BTreeMap::new();
+        if self.looks_at_app {
+            let spot = Spot { place: Place::App, stream: StreamKey::Service, on: On::App, etag: None };
+            spots.insert(Place::App, spot);
+        }
         for Administered { repo, name, owner, login, is_organization } in administered {
             if !self.kept.contains(&owner) {
                 continue;
@@ -238,17 +264,17 @@ impl Deliveries {
             if is_organization {
                 let place = Place::Organization(owner);
                 let on = On::Organization(login.clone());
-                spots.insert(place, Spot { place, account: owner, on, etag: None });
+                spots.insert(place, Spot { place, stream: StreamKey::Account(owner), on, etag: None });
             }
             let place = Place::Repository(repo);
             let on = On::Repository { owner: login, name };
-            spots.insert(place, Spot { place, account: owner, on, etag: None });
+            spots.insert(place, Spot { place, stream: StreamKey::Account(owner), on, etag: None });
         }
         self.places.retain(|place, _| spots.contains_key(place));
         self.forget(|hook| !spots.contains_key(&hook.place));
         for hook in self.hooks.values_mut() {
             if let Some(spot) = spots.get(&hook.place) {
-                (hook.account, hook.on) = (spot.account, spot.on.clone());
+                (hook.stream, hook.on) = (spot.stream, spot.on.clone());
             }
         }
         let mut due: Vec<(Millis, Spot)> = spots
@@ -301,7 +327,7 @@ impl Deliveries {
             hook.id,
             Watched {
                 id: hook.id,
-                account: spot.account,
+                stream: spot.stream,
                 on: spot.on.clone(),
                 is_active: hook.active,
                 state: if hook.active { HookState::Well } else { HookState::Inactive },
@@ -440,9 +466,9 @@ mod tests {
     #[test]
     fn each_hook_of_ours_is_looked_at_so_often() {
         let mut deliveries = one();
-        assert_eq!(deliveries.next(Millis(1)), Some(Due::Look(account(1), 7)));
+        assert_eq!(deliveries.next(Millis(1)), Some(Due::Look(StreamKey::Account(account(1)), 7)));
         assert_eq!((deliveries.next(Millis(1)), deliveries.next_at()), (None, Some(Millis(1_001))));
-        assert_eq!(deliveries.next(Millis(1_001)), Some(Due::Look(account(1), 7)));
+        assert_eq!(deliveries.next(Millis(1_001)), Some(Due::Look(StreamKey::Account(account(1)), 7)));
         assert_eq!(deliveries.next(Millis(10_000)), Some(Due::Find), "hooks come and go");
     }
 
@@ -521,5 +547,19 @@ mod tests {
         let mut deliveries = Deliveries::new(None, false, None);
         deliveries.note(account(1), &kept(), Millis(0));
         assert_eq!((deliveries.next(Millis(1)), deliveries.next_at()), (None, None));
+    }
+
+    #[test]
+    fn an_apps_hook_is_looked_at_by_whoever_asks_for_what_belongs_to_no_account() {
+        let mut deliveries = Deliveries::new(Some(EVERY), false, None);
+        deliveries.look_at_app(true);
+        assert_eq!(deliveries.next(Millis(0)), Some(Due::Find), "though nobody is kept");
+        let spots = deliveries.places(Vec::new(), Millis(0));
+        assert_eq!(spots.iter().map(|spot| spot.place).collect::<Vec<_>>(), [Place::App]);
+        deliveries.listed(&spots[0], fresh(vec![hook(0, "https://a/webhooks/github")]), Millis(1));
+        assert_eq!(deliveries.next(Millis(1)), Some(Due::Look(StreamKey::Service, 0)));
+        deliveries.let_go(|stream| stream != StreamKey::Service);
+        deliveries.look_at_app(false);
+        assert_eq!((deliveries.states()[0].1, deliveries.next_at()), (0, None));
     }
 }

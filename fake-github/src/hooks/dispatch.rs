@@ -111,7 +111,7 @@ impl Dispatcher {
     /// Sends an event to every hook that hears of it. Returns at once.
     pub(crate) fn send(&self, event: &Emitted) {
         for hook in &event.recipients {
-            let is_app = hook.settings.target == HookTarget::App && event.event != "ping";
+            let is_app = hook.settings.target.is_app() && event.event != "ping";
             self.send_one(Delivery {
                 id: 0,
                 guid: event.guid.clone(),
@@ -312,7 +312,7 @@ fn request(job: &Job) -> Result<Request<Full<Bytes>>, http::Error> {
     let (target_type, target_id) = match settings.target {
         HookTarget::Repository(id) => ("repository", id.0),
         HookTarget::Organization(id) => ("organization", id.0),
-        HookTarget::App => ("integration", 1),
+        HookTarget::App | HookTarget::Installations => ("integration", 1),
     };
     let mut request = Request::post(&settings.url)
         .header(header::ACCEPT, "*/*")

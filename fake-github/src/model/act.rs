@@ -2,6 +2,7 @@
 //! that GitHub would send, which show the state after it.
 
 mod accounts;
+mod apps;
 mod branches;
 mod crowds;
 mod forks;

@@ -65,7 +65,7 @@ impl Emitted {
 
     /// The payload as an App gets it: with the installation on the owner's account.
     pub fn body_for_app(&self) -> Bytes {
-        if self.event == "installation_target" {
+        if self.event.starts_with("installation") {
             // It is about the installation, and names it already.
             return self.body.clone();
         }

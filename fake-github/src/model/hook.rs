@@ -14,6 +14,15 @@ pub enum HookTarget {
     Organization(AccountId),
     /// Every account: a GitHub App that is installed everywhere.
     App,
+    /// The accounts on which the world's App is installed.
+    Installations,
+}
+
+impl HookTarget {
+    /// Whether it is an App's.
+    pub(crate) fn is_app(self) -> bool {
+        matches!(self, HookTarget::App | HookTarget::Installations)
+    }
 }
 
 /// How a body is sent. The signature is over the bytes as sent.

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     account::Account,
+    app::App,
     gist::Gist,
     graph::Commits,
     hook::{Hook, HookTarget},
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) hooks: BTreeMap<HookId, Arc<Hook>>,
     /// By id.
     pub(crate) gists: BTreeMap<String, Arc<Gist>>,
+    pub(crate) app: Option<Arc<App>>,
     pub(crate) tokens: Arc<HashMap<String, AccountId>>,
     /// When the tokens of an account end, where they do.
     pub(crate) token_ends: Arc<HashMap<AccountId, Second>>,

@@ -1,7 +1,7 @@
 //! The world: all accounts and repositories, and the events that GitHub would send about them.
 //! What can be done to it stands in the files of `act/`; this one holds what they share.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,6 +37,8 @@ pub struct World {
     pub(crate) rng: ChaCha8Rng,
     next_id: u64,
     events: Vec<Emitted>,
+    /// By code.
+    manifests: HashMap<String, String>,
     moments: Moments,
 }
 
@@ -53,6 +55,7 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(seed),
             next_id: 10_000,
             events: Vec::new(),
+            manifests: HashMap::new(),
             moments: Moments::default(),
         }
     }
@@ -79,6 +82,18 @@ impl World {
     pub(crate) fn view_behind(&self, lag: Lag) -> View<'_> {
         let state = self.moments.behind(lag, self.now()).unwrap_or(&self.state);
         View { state, commits: &self.commits, urls: &self.urls }
+    }
+
+    /// Keeps a manifest that somebody agreed to; says by which code it is asked for.
+    pub(crate) fn keep_manifest(&mut self, manifest: String) -> String {
+        let code = format!("{:040x}", self.rng.random::<u128>());
+        self.manifests.insert(code.clone(), manifest);
+        code
+    }
+
+    /// A manifest, which is given out once.
+    pub(crate) fn take_manifest(&mut self, code: &str) -> Option<String> {
+        self.manifests.remove(code)
     }
 
     /// Every operation begins here: it keeps the moment that it ends, and returns the second in which it
@@ -177,7 +192,7 @@ impl World {
                 (Some(repo), self.repository(repo).map_or(AccountId(0), |repo| repo.owner))
             }
             HookTarget::Organization(account) => (None, account),
-            HookTarget::App => (None, AccountId(0)),
+            HookTarget::App | HookTarget::Installations => (None, AccountId(0)),
         };
         self.keep(event, action, repository, account, Audience::NONE, body);
         if let Some(last) = self.events.last_mut() {
@@ -198,6 +213,9 @@ impl World {
             HookTarget::Repository(id) => audience.repository && repository == Some(id),
             HookTarget::Organization(id) => audience.organization && account == id,
             HookTarget::App => audience.app,
+            HookTarget::Installations => {
+                audience.app && self.state.app.as_ref().is_some_and(|app| app.hears(account, repository))
+            }
         };
         let recipients =
             self.state.hooks.values().filter(|hook| hears(hook) && hook.wants(event)).cloned().collect();

@@ -160,12 +160,12 @@ fn reply(
     let mut record = RequestRecord::of(parts);
     let reply = shared.with_world(|world| {
         let now = world.now();
-        let caller = match Caller::of(&parts.headers, world.view()) {
+        let caller = match Caller::of(&parts.headers, path, world.view(), now) {
             Ok(caller) => caller,
             Err(reply) => return reply.dressed(now, DEFAULT_VERSION, None),
         };
-        record.authorised = caller.account.is_some();
-        let who = caller.account.map_or(Limited::Address(peer.ip()), Limited::Account);
+        caller.note(&mut record);
+        let who = caller.limited(peer.ip());
         let mut limits = shared.limits();
         let standing = limits.standing(who, Resource::Core, now);
         if let Some(reply) = fault.and_then(|fault| faulty(fault, parts, standing, now)) {
@@ -272,7 +272,7 @@ fn exceeded(who: Limited) -> Reply {
             " (But here's the good news: Authenticated requests get a higher rate limit. Check out the \
              documentation for more details.)"
         }
-        Limited::Account(_) => "",
+        _ => "",
     };
     Reply::error(403, &format!("API rate limit exceeded for {who}.{hint}"))
 }

@@ -1,5 +1,6 @@
 //! The endpoints, one file per noun. Each turns a view of the world into an answer.
 
+pub(super) mod apps;
 pub(super) mod branches;
 pub(super) mod commits;
 mod deliveries;

@@ -89,10 +89,10 @@ fn prepare(
 ) -> Result<Prepared, Box<Reply>> {
     shared.with_world(|world| {
         let now = world.now();
-        let caller = Caller::of(&parts.headers, world.view())
+        let caller = Caller::of(&parts.headers, PATH, world.view(), now)
             .map_err(|reply| Box::new(reply.dressed(now, DEFAULT_VERSION, None)))?;
-        record.authorised = caller.account.is_some();
-        let who = caller.account.map_or(Limited::Address(peer.ip()), Limited::Account);
+        caller.note(record);
+        let who = caller.limited(peer.ip());
         let standing = shared.limits().standing(who, Resource::Graphql, now);
         let dressed = |reply: Reply| Box::new(reply.dressed(now, caller.version, Some(standing)));
         if let Some(reply) = fault.and_then(|fault| faulty(fault, parts, standing, now)) {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr};
 
 use http::HeaderMap;
 
-use crate::model::{AccountId, Second};
+use crate::model::{AccountId, Second, event::installation_id};
 
 const WINDOW_SECONDS: i64 = 3600;
 
@@ -14,6 +14,8 @@ const WINDOW_SECONDS: i64 = 3600;
 pub(crate) enum Limited {
     Address(IpAddr),
     Account(AccountId),
+    Installation(AccountId),
+    App,
 }
 
 impl fmt::Display for Limited {
@@ -21,6 +23,8 @@ impl fmt::Display for Limited {
         match self {
             Limited::Address(address) => write!(f, "{address}"),
             Limited::Account(id) => write!(f, "user ID {id}"),
+            Limited::Installation(id) => write!(f, "installation ID {}", installation_id(*id)),
+            Limited::App => f.write_str("the app"),
         }
     }
 }
@@ -94,8 +98,8 @@ impl Limits {
             // Nobody asks in GraphQL without saying who he is.
             (Limited::Address(_), Resource::Graphql) => 0,
             (Limited::Address(_), Resource::Core) => self.anonymous,
-            (Limited::Account(_), Resource::Core) => self.authorised,
-            (Limited::Account(_), Resource::Graphql) => self.graphql,
+            (_, Resource::Core) => self.authorised,
+            (_, Resource::Graphql) => self.graphql,
         };
         let fresh = Window { used: 0, resets_at: now.plus(WINDOW_SECONDS) };
         let window = self.windows.entry((who, resource)).or_insert(fresh);

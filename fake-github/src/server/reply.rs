@@ -51,6 +51,11 @@ impl Reply {
         Reply::error(404, "Not Found")
     }
 
+    /// No right of an App's.
+    pub(super) fn not_for_integrations() -> Self {
+        Reply::error(403, "Resource not accessible by integration")
+    }
+
     /// The thing has another address now. What is not a read must be sent there as it is.
     pub(super) fn moved(to: &str, is_read: bool) -> Self {
         let (status, message) =

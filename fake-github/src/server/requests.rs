@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use http::header;
 
+use crate::model::AccountId;
+
 /// Requests remembered at most; the oldest are forgotten first.
 const REQUESTS_KEPT_MAX: usize = 200_000;
 
@@ -22,6 +24,10 @@ pub struct RequestRecord {
     pub conditional: bool,
     /// Whether it carried a token that is accepted.
     pub authorised: bool,
+    /// Of which account's installation that token is, if it is one's.
+    pub installation: Option<AccountId>,
+    /// Whether it was the App that asked.
+    pub as_app: bool,
     /// Whether it was counted against the hourly limit.
     pub counted: bool,
     /// What a GraphQL query took of its limit; 0 for all others.
@@ -41,6 +47,8 @@ impl RequestRecord {
             conditional: parts.headers.contains_key(header::IF_NONE_MATCH)
                 || parts.headers.contains_key(header::IF_MODIFIED_SINCE),
             authorised: false,
+            installation: None,
+            as_app: false,
             counted: false,
             points: 0,
             faulty: false,

@@ -84,6 +84,8 @@ pub(super) fn read(view: View<'_>, question: &Question<'_>) -> Reply {
             .map_or_else(Reply::not_found, |it| endpoint::stars::starred(context, it)),
         ["users", login, "repos"] => (view.account_named(login))
             .map_or_else(Reply::not_found, |it| endpoint::users::repositories(context, it)),
+        ["app", rest @ ..] => endpoint::apps::read(context, rest),
+        ["users", login, "installation"] => endpoint::apps::installation_of(context, login),
         ["meta"] => endpoint::meta(),
         ["repositories"] => endpoint::repositories::since(context),
         _ => match place(question, view, &parts) {
@@ -129,6 +131,14 @@ fn in_repository(context: Context<'_>, repo: &Repository, rest: &[String]) -> Re
 pub(super) fn write(world: &mut World, question: &Question<'_>) -> Reply {
     let segments = segments(question.path);
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (question.method, parts.as_slice()) {
+        (_, ["app", rest @ ..]) => return endpoint::apps::write(world, question, rest),
+        ("POST", ["app-manifests", code, "conversions"]) => return endpoint::apps::convert(world, code),
+        ("POST", ["settings", "apps", "new"] | ["organizations", _, "settings", "apps", "new"]) => {
+            return endpoint::apps::agree(world, question);
+        }
+        _ => {}
+    }
     let (target, owner, rest) = match place(question, world.view(), &parts) {
         Place::Answer(reply) => return reply,
         Place::Repository(repo, rest) => (HookTarget::Repository(repo.id), repo.owner, rest),
@@ -179,8 +189,13 @@ fn place<'a>(question: &Question<'_>, view: View<'a>, parts: &[&str]) -> Place<'
 }
 
 fn visible(question: &Question<'_>, view: View<'_>, id: RepoId) -> bool {
-    view.repository(id)
-        .is_some_and(|repo| repo.is_public() || view.acts_for(question.caller.account, repo.owner))
+    let withdrawn = || {
+        let app = view.state.app.as_ref().filter(|_| question.caller.installation.is_some());
+        app.is_some_and(|app| app.installed.values().any(|installed| installed.withdrawn.contains(&id)))
+    };
+    view.repository(id).is_some_and(|repo| {
+        repo.is_public() || (view.acts_for(question.caller.account, repo.owner) && !withdrawn())
+    })
 }
 
 /// A former name answers with the address by id, and keeps the rest of the path and the query.

@@ -35,7 +35,7 @@ pub(crate) fn hook(o: &mut Object<'_>, view: View<'_>, hook: &Hook, form: HookFo
         HookTarget::Organization(id) => {
             ("Organization", format!("{api}/orgs/{}/hooks", view.account(id).login))
         }
-        HookTarget::App => ("App", format!("{api}/app/hooks")),
+        HookTarget::App | HookTarget::Installations => ("App", format!("{api}/app/hooks")),
     };
     let url = format!("{base}/{}", hook.id);
     o.text("type", kind);
@@ -56,7 +56,7 @@ pub(crate) fn hook(o: &mut Object<'_>, view: View<'_>, hook: &Hook, form: HookFo
     if form == HookForm::Meta {
         return;
     }
-    if hook.settings.target == HookTarget::App {
+    if hook.settings.target.is_app() {
         o.number("app_id", 1);
     }
     o.text("url", &url);
@@ -105,7 +105,7 @@ pub(crate) fn hook_subject(o: &mut Object<'_>, view: View<'_>, hook: &Hook) {
             o.object("organization", |o| organization(o, view, view.account(id)));
             id
         }
-        HookTarget::App => return,
+        HookTarget::App | HookTarget::Installations => return,
     };
     let sender = view.account(view.actor(account));
     o.object("sender", |o| super::user(o, view, sender, super::UserForm::Webhook));

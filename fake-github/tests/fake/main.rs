@@ -1,6 +1,7 @@
 //! The fake as its clients see it: REST, deliveries, faults; and as an oracle: git and GitHub's schemas agree.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apps;
 mod client;
 mod deliveries;
 mod faults;

@@ -1,6 +1,7 @@
 //! The questions, one file each: an endpoint, and what its answer means in our own readings.
 
 mod administered;
+pub(super) mod app;
 mod commit_count;
 mod deliveries;
 mod gists;
@@ -18,6 +19,7 @@ mod stars;
 mod whole;
 
 pub use administered::Administered;
+pub use app::{APP_EVENTS, APP_PERMISSIONS, AboutApp, AppHook, AppMade};
 pub use deliveries::{DeliveriesPage, ListedDelivery, RecordedDelivery};
 pub use gists::{GistsPage, ListedGist};
 pub use hooks::{HOOK_EVENTS, Hook, HookOwner, NewHook, ORGANIZATION_HOOK_EVENTS};

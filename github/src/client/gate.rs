@@ -40,7 +40,13 @@ const ASIDE: Duration = Duration::from_secs(10 * 60);
 /// What is known about whether anything may be sent. What is down is down for all tokens; limits are each token's.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    /// Those of tokens come first, then what was opened later.
     purses: Vec<Purse>,
+    tokens: usize,
+    /// What the App may ask of itself, which nobody else may.
+    of_app: Option<usize>,
+    reserve: Reserve,
+    part: Part,
     failures: u32,
     down: Option<Down>,
 }
@@ -67,7 +73,9 @@ pub(crate) struct Wanted {
 pub(crate) enum Purses {
     /// Only with the first: the answer depends on whose it is.
     First,
-    /// With any, beginning at this one.
+    /// Only with this one.
+    Only(usize),
+    /// With any token, beginning at this one.
     Any {
         /// A number of the question's own.
         own: usize,
@@ -148,23 +156,36 @@ pub(crate) fn lock(gate: &Mutex<Gate>) -> MutexGuard<'_, Gate> {
 impl Gate {
     /// A gate before which nobody has been, for so many tokens (one where there is none).
     pub(crate) fn new(purses: usize, reserve: Reserve) -> Self {
-        let purses = (0..purses.max(1)).map(|_| Purse::new(reserve)).collect();
-        Gate { purses, failures: 0, down: None }
+        let tokens = purses.max(1);
+        let purses = (0..tokens).map(|_| Purse::new(reserve)).collect();
+        Gate { purses, tokens, of_app: None, reserve, part: Part::WHOLE, failures: 0, down: None }
+    }
+
+    /// Makes room for the App's own limits: says where they are.
+    pub(crate) fn open_app_purse(&mut self) -> usize {
+        let place = self.open_purse();
+        self.of_app = Some(place);
+        place
+    }
+
+    /// Makes room for the limits of somebody else who asks: says where they are.
+    pub(crate) fn open_purse(&mut self) -> usize {
+        let mut purse = Purse::new(self.reserve);
+        purse.budgets.take_part(self.part);
+        self.purses.push(purse);
+        self.purses.len() - 1
     }
 
     /// Lets one question through, or says how long to wait. Of the purses that may be used the first that may
     /// spend is taken, beginning with the question's own: the same question is asked with the same token as long as
     /// that will do, because what a forge says is unchanged it says to one token.
     fn admit(&mut self, asked: &Wanted, now: Instant) -> Result<Admitted, AskError> {
-        let usable = match asked.purses {
-            Purses::First => 1,
-            Purses::Any { .. } => self.purses.len(),
+        let (first, usable, own) = match asked.purses {
+            Purses::First => (0, 1, 0),
+            Purses::Only(place) => (place, 1, 0),
+            Purses::Any { own } => (0, self.tokens, own),
         };
-        let own = match asked.purses {
-            Purses::First => 0,
-            Purses::Any { own } => own,
-        };
-        let places = (0..usable).map(|step| (own + step) % usable);
+        let places = (0..usable).map(|step| first + (own % usable + step) % usable);
         // A token that is not accepted is set aside, unless there is no other.
         let is_aside = |place: &usize| self.purses[*place].aside_until.is_some_and(|until| until > now);
         let (aside, accepted): (Vec<usize>, Vec<usize>) = places.partition(is_aside);
@@ -232,6 +253,7 @@ impl Gate {
 
     /// Takes a part of every budget.
     pub(crate) fn take_part(&mut self, part: Part) {
+        self.part = part;
         for purse in &mut self.purses {
             purse.budgets.take_part(part);
         }
@@ -240,18 +262,24 @@ impl Gate {
     /// Whether there is another token than one that is not accepted, which is set aside.
     fn set_aside(&mut self, purse: usize, now: Instant) -> bool {
         self.purses[purse].aside_until = Some(now + ASIDE);
-        self.purses.iter().any(|purse| purse.aside_until.is_none_or(|until| until <= now))
+        self.purses[..self.tokens].iter().any(|purse| purse.aside_until.is_none_or(|until| until <= now))
     }
 
     /// How the budgets of each token stand.
     pub(crate) fn standings(&self) -> Vec<Vec<Standing>> {
-        self.purses.iter().map(|purse| purse.budgets.standings().collect()).collect()
+        (0..self.tokens).map(|place| self.standings_at(place)).collect()
     }
 
-    /// What is known of each resource, with all tokens together; it is full again when the last of them is.
+    /// How the budgets at one place stand.
+    pub(crate) fn standings_at(&self, place: usize) -> Vec<Standing> {
+        self.purses.get(place).map(|purse| purse.budgets.standings().collect()).unwrap_or_default()
+    }
+
+    /// What is known of each resource, with all who ask together; it is full again when the last of them is.
     pub(crate) fn budgets(&self) -> Vec<RateBudget> {
         let mut sums: Vec<RateBudget> = Vec::new();
-        for budget in self.purses.iter().flat_map(|purse| purse.budgets.all()) {
+        let places = (0..self.purses.len()).filter(|place| Some(*place) != self.of_app);
+        for budget in places.flat_map(|place| self.purses[place].budgets.all()) {
             match sums.iter_mut().find(|sum| sum.resource == budget.resource) {
                 Some(sum) => {
                     sum.limit = sum.limit.saturating_add(budget.limit);

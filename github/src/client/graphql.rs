@@ -72,7 +72,11 @@ impl Client {
     /// Whether it is worth while to ask in GraphQL: it needs a token, and must not have been refused of late.
     pub fn offers_graphql(&self) -> bool {
         let graphql = self.shared.graphql.lock().unwrap_or_else(PoisonError::into_inner);
-        self.has_token() && graphql.closed_until.is_none_or(|until| until <= Instant::now())
+        let may_ask = match &self.shared.app {
+            Some(app) if self.shared.tokens == 0 => app.known().may_ask(),
+            _ => self.has_token(),
+        };
+        may_ask && graphql.closed_until.is_none_or(|until| until <= Instant::now())
     }
 
     /// Sends a query.
@@ -82,6 +86,10 @@ impl Client {
         variables: impl Serialize,
         now: Second,
     ) -> Result<Queried<T>, AskError> {
+        if let Some(app) = &self.shared.app {
+            // Without an installation nobody would be asking.
+            self.know_installations(app, now).await?;
+        }
         if !self.offers_graphql() {
             return Ok(Queried::NotOffered);
         }

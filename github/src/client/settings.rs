@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
+    app::AppSettings,
     limits::RateBudget,
     spender::{Reserve, Spender},
 };
@@ -18,6 +19,9 @@ pub struct Settings {
     /// Sent as bearer tokens. Each has limits of its own; the first is asked with where the answer depends on
     /// whose it is. Without one GitHub allows 60 requests an hour, and no GraphQL.
     pub tokens: Vec<SecretString>,
+    /// The App as which is asked about accounts on which it is installed; and about all others, where there is no
+    /// token.
+    pub app: Option<AppSettings>,
     /// What of every limit only repair may spend.
     pub reserve: Reserve,
     /// How many requests may be in flight.
@@ -34,6 +38,7 @@ impl Settings {
         Settings {
             api_url: api_url.into(),
             tokens: Vec::new(),
+            app: None,
             reserve: Reserve::default(),
             concurrency: 8,
             timing: Timing::default(),
@@ -147,6 +152,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("api_url", &self.api_url)
             .field("tokens", &self.tokens.len())
+            .field("app", &self.app)
             .field("reserve", &self.reserve)
             .field("concurrency", &self.concurrency)
             .field("timing", &self.timing)

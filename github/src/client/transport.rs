@@ -30,8 +30,8 @@ const API_VERSION: &str = "2022-11-28";
 
 pub(crate) struct Transport {
     http: reqwest::Client,
-    /// What says who asks, by the token's place; empty where there is none.
-    authorizations: Vec<HeaderValue>,
+    /// What says who asks, by the place of the settings' token; empty where there is none.
+    tokens: Vec<HeaderValue>,
 }
 
 /// What came back, whole.
@@ -66,13 +66,8 @@ impl Transport {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
-        let authorizations = tokens.iter().map(|token| {
-            let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| SettingsError::Token)?;
-            bearer.set_sensitive(true);
-            Ok(bearer)
-        });
-        let authorizations = authorizations.collect::<Result<_, _>>()?;
+        let tokens = tokens.iter().map(|token| bearer(token).ok_or(SettingsError::Token));
+        let tokens = tokens.collect::<Result<_, _>>()?;
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(headers)
@@ -87,15 +82,24 @@ impl Transport {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| SettingsError::Tls(innermost(&error)))?;
-        Ok(Transport { http, authorizations })
+        Ok(Transport { http, tokens })
     }
 
-    /// Sends a request with the token that has this place.
-    pub(crate) async fn send(&self, asked: &Request<'_>, purse: usize) -> Result<Response, Failure> {
+    /// What says who asks with the settings' token that has this place.
+    pub(crate) fn token(&self, place: usize) -> Option<HeaderValue> {
+        self.tokens.get(place).cloned()
+    }
+
+    /// Sends a request as whoever this is.
+    pub(crate) async fn send(
+        &self,
+        asked: &Request<'_>,
+        bearer: Option<HeaderValue>,
+    ) -> Result<Response, Failure> {
         let (method, url) = (&asked.method, &asked.url);
         let mut request = self.http.request(method.clone(), url.clone());
-        if let Some(authorization) = self.authorizations.get(purse) {
-            request = request.header(header::AUTHORIZATION, authorization.clone());
+        if let Some(bearer) = bearer {
+            request = request.header(header::AUTHORIZATION, bearer);
         }
         if let Some(etag) = asked.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
             request = request.header(header::IF_NONE_MATCH, etag);
@@ -123,6 +127,13 @@ impl Transport {
             url: url.clone(),
         })
     }
+}
+
+/// What says who asks; `None` for what no header may hold. It is never shown.
+pub(crate) fn bearer(token: &SecretString) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 impl Failure {

@@ -1,6 +1,7 @@
 //! The client against servers on loopback: what it sends, what it makes of every kind of answer, and that
 //! it never sends more than it should.
 
+mod app;
 mod failures;
 mod gists;
 mod graphql;

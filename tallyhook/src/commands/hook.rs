@@ -46,7 +46,7 @@ async fn add(settings: &Settings, client: &Client, target: &str, url: &str) -> R
     };
     let events = match owner {
         HookOwner::Organization(_) => ORGANIZATION_HOOK_EVENTS,
-        HookOwner::Repository { .. } => HOOK_EVENTS,
+        HookOwner::Repository { .. } | HookOwner::App => HOOK_EVENTS,
     };
     let hook = taken(client.create_hook(owner, &NewHook { url, secret, events }, &asking()).await, target)?;
     println!("webhook {} created on {target}: {} events to {url}", hook.id, hook.events.len());

@@ -22,7 +22,12 @@ const BUDGET_TENTH: u64 = 10;
 pub(super) async fn look(settings: &Settings) -> Result<(bool, Vec<Finding>), Failure> {
     let tokens = &settings.github_tokens;
     if tokens.is_empty() {
-        return look_with(settings, None).await;
+        let (may_ask, mut findings) = look_with(settings, None).await?;
+        if settings.github_app.is_some() {
+            // Nobody needs a token who asks as an App, nor what is allowed without one.
+            findings.retain(|finding| !matches!(finding.name, "token.missing" | "budget"));
+        }
+        return Ok((may_ask, findings));
     }
     let mut may_ask = true;
     let mut findings: Vec<Finding> = Vec::new();
@@ -46,7 +51,8 @@ async fn look_with(
     settings: &Settings,
     token: Option<&SecretString>,
 ) -> Result<(bool, Vec<Finding>), Failure> {
-    let alone = Settings { github_tokens: token.into_iter().cloned().collect(), ..settings.clone() };
+    let github_tokens = token.into_iter().cloned().collect();
+    let alone = Settings { github_tokens, github_app: None, ..settings.clone() };
     let client = github_client(&alone, unobserved()?)?;
     let now = Millis(boot::clock::now_ms()).to_second();
     let reception = match client.reception(&Asking::anew(now)).await {

@@ -138,6 +138,7 @@ impl Look<'_> {
                     Err(error) => unasked(&error),
                 }
             }
+            HookOwner::App => unknown(),
             HookOwner::Organization(login) => {
                 match self.client.profile(AccountPath::Login(login), &asking()).await {
                     Ok(Answer::Fresh(fresh)) => {
@@ -192,7 +193,7 @@ impl Look<'_> {
         }
         let wanted = match self.owner {
             HookOwner::Organization(_) => ORGANIZATION_HOOK_EVENTS,
-            HookOwner::Repository { .. } => HOOK_EVENTS,
+            HookOwner::Repository { .. } | HookOwner::App => HOOK_EVENTS,
         };
         let missing = missing_events(&hook.events, wanted);
         if !missing.is_empty() {
@@ -323,7 +324,7 @@ fn failing(url: &str, code: Option<u64>, status: &str) -> Finding {
     )
 }
 
-fn unasked(error: &AskError) -> Finding {
+pub(super) fn unasked(error: &AskError) -> Finding {
     let finding = Finding::broken(
         "forge.unreachable",
         format!("GitHub could not be asked: {error}"),
@@ -354,7 +355,7 @@ async fn answers(url: &str) -> Answers {
     Answers::Status(status)
 }
 
-fn leads_here(url: &str) -> bool {
+pub(super) fn leads_here(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| PATHS.iter().any(|path| url.path().trim_end_matches('/').ends_with(path)))
 }
 
@@ -367,7 +368,7 @@ fn at_path(url: &str, path: &str) -> Option<String> {
 }
 
 /// An address without what may be secret in it.
-fn shown(url: &str) -> String {
+pub(super) fn shown(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "an address that cannot be read".to_owned() };
     url.set_query(None);
     let _ = url.set_username("");
@@ -375,7 +376,7 @@ fn shown(url: &str) -> String {
     url.into()
 }
 
-fn missing_events(chosen: &[String], wanted: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn missing_events(chosen: &[String], wanted: &[&'static str]) -> Vec<&'static str> {
     if chosen.iter().any(|event| event == "*") {
         return Vec::new();
     }
@@ -384,7 +385,7 @@ fn missing_events(chosen: &[String], wanted: &[&'static str]) -> Vec<&'static st
     wanted.iter().filter(is_missing).copied().collect()
 }
 
-fn asking() -> Asking<'static> {
+pub(super) fn asking() -> Asking<'static> {
     let now: Second = Millis(boot::clock::now_ms()).to_second();
     Asking::anew(now)
 }

@@ -8,7 +8,7 @@ use boot::{
     http::{self, Limits},
     http_metrics::HttpMetrics,
 };
-use ingest::Ingest;
+use ingest::{Ingest, SharedSecrets};
 use prometheus::Registry;
 use query_api::QueryApi;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -21,6 +21,7 @@ use crate::{
     openapi,
     roles::Roles,
     settings::Settings,
+    setup::Setup,
 };
 
 /// Routes by which requests are counted, beside the door's.
@@ -87,7 +88,7 @@ impl Listeners {
     pub(super) fn serve(
         self,
         settings: &Settings,
-        (ingest, query): (Option<&Ingest>, Option<&QueryApi>),
+        (ingest, secrets, query): (Option<&Ingest>, Option<SharedSecrets>, Option<&QueryApi>),
         backup: Option<Backup>,
         checks: Checks,
         registry: Registry,
@@ -108,7 +109,9 @@ impl Listeners {
             let api = api_router(ingest, query, &registry)?;
             servers.spawn(serve_one(listener, api, limits.clone(), shutdown.clone()));
         }
-        let ops = health::ops_router(checks, registry).merge(admin);
+        // Where the door and the window are in one process, so that a new secret is known to both.
+        let setup = query.and(ingest).map(|_| Setup::new(settings, secrets, is_guarded).router());
+        let ops = health::ops_router(checks, registry).merge(admin).merge(setup.unwrap_or_default());
         servers.spawn(serve_one(self.ops, ops, limits, shutdown.clone()));
         Ok(servers)
     }

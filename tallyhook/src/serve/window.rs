@@ -90,8 +90,10 @@ impl Planner for BackfillPlanner {
     }
 
     fn budgets(&self) -> Vec<ForgeBudget> {
-        let has_token = self.github.has_token();
-        let tokens = self.github.standings();
+        let first = usize::from(self.github.tokens() > 0);
+        // Whoever has no token of the settings has an entry for what was asked as nobody.
+        let mut tokens = self.github.standings();
+        tokens.extend(self.github.installation_standings().into_iter().map(|(_, standings)| standings));
         let limits = tokens.iter().enumerate().flat_map(|(place, standings)| {
             standings.iter().map(move |standing| {
                 let budget = standing.budget;
@@ -101,7 +103,7 @@ impl Planner for BackfillPlanner {
                     (spender.as_str(), count)
                 });
                 LimitStanding {
-                    token: if has_token { place + 1 } else { 0 },
+                    token: first + place,
                     resource: budget.resource,
                     limit: budget.limit,
                     remaining: budget.remaining,

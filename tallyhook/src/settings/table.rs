@@ -68,6 +68,22 @@ pub(crate) const TABLE: &[Setting] = &[
         about: "Token for GitHub's API. Without one GitHub allows 60 requests an hour, and no GraphQL. Several with \
                 commas between them are used in turn; webhooks and `@me` are the first one's.",
     },
+    Setting {
+        name: "github_app_id",
+        default: "",
+        default_words: Some("none"),
+        is_secret: false,
+        about: "Id, or client id, of a GitHub App: accounts on which it is installed are asked about with its \
+                installations' tokens, each of which has limits of its own; all others with the token, or where there is \
+                none with any installation's. With its key; `/setup` on the ops address makes one.",
+    },
+    Setting {
+        name: "github_app_private_key",
+        default: "",
+        default_words: Some("none"),
+        is_secret: true,
+        about: "The App's private key: the PEM file that GitHub gave, or what is in it.",
+    },
     plain("github_api_url", "https://api.github.com", "GitHub's API; or a GHES, or a fake."),
     plain("github_concurrency", "8", "Requests to GitHub in flight."),
     plain(

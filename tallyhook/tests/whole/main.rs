@@ -2,6 +2,8 @@
 //! deliveries and answers REST. What it shows is compared with what is true there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod app;
+mod app_setup;
 mod backup;
 mod bitbucket_hooks;
 mod budget;

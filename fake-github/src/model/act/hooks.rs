@@ -22,7 +22,7 @@ impl World {
         let there = match new.target {
             HookTarget::Repository(id) => self.state.repositories.contains_key(&id),
             HookTarget::Organization(id) => self.state.accounts.contains_key(&id),
-            HookTarget::App => true,
+            HookTarget::App | HookTarget::Installations => true,
         };
         if !there {
             return Err(Refused::Missing("hook's target"));

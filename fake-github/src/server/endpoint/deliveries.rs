@@ -9,9 +9,10 @@ use crate::{
 };
 
 /// `GET …/deliveries`, `GET …/deliveries/{delivery}`
-pub(super) fn read(context: Context<'_>, hook: HookId, hooks: &str, rest: &[&str]) -> Reply {
+/// `of` is the hook's own address.
+pub(super) fn read(context: Context<'_>, hook: HookId, of: &str, rest: &[&str]) -> Reply {
     match rest {
-        [] => list(context, hook, hooks),
+        [] => list(context, hook, of),
         [id] => {
             let found = id.parse().ok().and_then(|id| context.dispatcher.one(hook, id, context.now));
             let Some((delivery, headers)) = found else { return Reply::not_found() };
@@ -25,7 +26,7 @@ pub(super) fn read(context: Context<'_>, hook: HookId, hooks: &str, rest: &[&str
 }
 
 /// The newest first; the way on is in `Link` alone, and its cursor says nothing to others.
-fn list(context: Context<'_>, hook: HookId, hooks: &str) -> Reply {
+fn list(context: Context<'_>, hook: HookId, of: &str) -> Reply {
     let query = context.query;
     let before = match query.get("cursor").map(|cursor| cursor.strip_prefix("v1_").unwrap_or(cursor).parse())
     {
@@ -46,10 +47,7 @@ fn list(context: Context<'_>, hook: HookId, hooks: &str) -> Reply {
     found.truncate(size);
     let link = found.last().filter(|_| has_more).map(|last| {
         let status = query.get("status").map(|status| format!("&status={status}")).unwrap_or_default();
-        format!(
-            "<{hooks}/{hook}/deliveries?per_page={size}&cursor=v1_{}{status}>; rel=\"next\"",
-            last.number()
-        )
+        format!("<{of}/deliveries?per_page={size}&cursor=v1_{}{status}>; rel=\"next\"", last.number())
     });
     let body = wire::list(&found, |items, delivery| {
         items.object(|o| wire::listed_delivery(o, delivery));

@@ -21,6 +21,9 @@ pub(in crate::server) fn read(
     rest: &[&str],
 ) -> Reply {
     let view = context.view;
+    if context.caller.installation.is_some() {
+        return Reply::not_for_integrations();
+    }
     if !view.acts_for(context.caller.account, owner) {
         return Reply::not_found();
     }
@@ -44,7 +47,10 @@ pub(in crate::server) fn read(
         },
         [id, "deliveries", rest @ ..] => {
             match find(id, |id| view.hooks_of(target).find(|hook| hook.id == id)) {
-                Some(hook) => deliveries::read(context, hook.id, &base(context, target, owner), rest),
+                Some(hook) => {
+                    let of = format!("{}/{}", base(context, target, owner), hook.id);
+                    deliveries::read(context, hook.id, &of, rest)
+                }
                 None => Reply::not_found(),
             }
         }
@@ -84,6 +90,9 @@ pub(in crate::server) fn write(
     owner: AccountId,
     rest: &[&str],
 ) -> Reply {
+    if question.caller.installation.is_some() {
+        return Reply::not_for_integrations();
+    }
     if !world.view().acts_for(question.caller.account, owner) {
         return Reply::not_found();
     }

@@ -20,6 +20,9 @@ pub(in crate::server) fn one(context: Context<'_>, account: &Account) -> Reply {
 
 /// `GET /user`
 pub(in crate::server) fn own(context: Context<'_>) -> Reply {
+    if context.caller.installation.is_some() {
+        return Reply::not_for_integrations();
+    }
     // A replica that lags may not know the account yet.
     match context.caller.account.and_then(|id| context.view.state.accounts.get(&id)) {
         Some(account) => one(context, account),
@@ -36,6 +39,9 @@ pub(in crate::server) fn repositories(context: Context<'_>, account: &Account) -
 /// `GET /user/repos`: one's own and those of one's organisations, private ones too.
 pub(in crate::server) fn own_repositories(context: Context<'_>) -> Reply {
     let Some(id) = context.caller.account else { return Reply::error(401, "Requires authentication") };
+    if context.caller.installation.is_some() {
+        return Reply::not_for_integrations();
+    }
     let view = context.view;
     let only_own =
         context.query.get("type") == Some("owner") || context.query.get("affiliation") == Some("owner");

@@ -107,7 +107,7 @@ impl Client {
 }
 
 fn deliveries(owner: HookOwner<'_>, hook: u64) -> Path {
-    owner.hooks().number(hook).fixed("/deliveries")
+    owner.hook(hook).fixed("/deliveries")
 }
 
 fn recorded(listed: &ListedDelivery, body: &Bytes) -> Option<RecordedDelivery> {

@@ -42,6 +42,8 @@ pub enum HookOwner<'a> {
         /// The repository's name.
         name: &'a str,
     },
+    /// Every account that the App is installed on; it has one hook, which has no id.
+    App,
 }
 
 /// A hook to create.
@@ -81,8 +83,17 @@ impl HookOwner<'_> {
         match self {
             HookOwner::Organization(organization) => Path::new("/orgs").name(organization),
             HookOwner::Repository { owner, name } => Path::new("/repos").name(owner).name(name),
+            HookOwner::App => Path::new("/app"),
         }
         .fixed("/hooks")
+    }
+
+    /// One of its hooks.
+    pub(super) fn hook(self, hook: u64) -> Path {
+        match self {
+            HookOwner::App => Path::new("/app/hook"),
+            owner => owner.hooks().number(hook),
+        }
     }
 }
 
@@ -133,7 +144,7 @@ impl Client {
         asking: &Asking<'_>,
     ) -> Result<Answer<()>, AskError> {
         let endpoint = "POST /hooks/{id}/pings";
-        let path = owner.hooks().number(hook).fixed("/pings");
+        let path = owner.hook(hook).fixed("/pings");
         let answer = self.post_path(endpoint, path, None, asking).await?;
         answer.read(endpoint, |_| Some(()))
     }
