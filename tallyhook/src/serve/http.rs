@@ -18,6 +18,7 @@ use crate::{
     admin,
     backup::Backup,
     failure::{Failure, failed},
+    forget::{self, Eraser},
     openapi,
     roles::Roles,
     settings::Settings,
@@ -88,7 +89,7 @@ impl Listeners {
         self,
         settings: &Settings,
         (ingest, query): (Option<&Ingest>, Option<&QueryApi>),
-        backup: Option<Backup>,
+        (backup, eraser): (Option<Backup>, Option<Eraser>),
         checks: Checks,
         registry: Registry,
         shutdown: &CancellationToken,
@@ -97,7 +98,8 @@ impl Listeners {
         let admin = match query {
             Some(query) if is_guarded => {
                 let backup = backup.map(|backup| query.guarded(backup.router())).unwrap_or_default();
-                query.admin_router().merge(backup)
+                let erasing = eraser.map_or_else(forget::at_retention, Eraser::router);
+                query.admin_router().merge(backup).merge(query.guarded(erasing))
             }
             Some(_) => admin::shut(),
             None => admin::elsewhere(),
