@@ -80,6 +80,8 @@ pub enum DirectoryState {
     Dropped,
     /// It is gone, or its installation ended and the forge was not heard since.
     Hidden,
+    /// A person had it erased.
+    Forgotten,
 }
 
 /// Whether a repository or account is out of every public answer.

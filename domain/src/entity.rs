@@ -11,6 +11,7 @@ pub mod commits;
 pub mod dated;
 pub mod door;
 pub mod doubt;
+pub mod forgotten_login;
 pub mod gauge;
 pub mod gist_users;
 pub mod gists;

@@ -4,6 +4,7 @@
 //! from commands. Nothing here names a payload field or a row.
 
 mod api_key;
+mod forgotten;
 mod gists;
 mod hooks;
 mod latest;
@@ -12,6 +13,7 @@ mod stars;
 use serde::{Deserialize, Serialize};
 
 pub use self::api_key::ApiKeyMade;
+pub use self::forgotten::{LoginHash, LoginsForgotten};
 pub use self::gists::{
     GistFacts, GistFile, GistUserFound, GistsReading, GistsWantedBy, SendingNote, SendingStep,
 };
@@ -297,6 +299,12 @@ pub enum Event<'a> {
         /// The record's version.
         version: Version,
     },
+    /// The account is erased, and nothing is heard of it until a person tracks it; alone in its record.
+    Forgotten,
+    /// What the service keeps of an account that was forgotten is erased; `Service` stream.
+    LoginsForgotten(LoginsForgotten),
+    /// A person wants a forgotten login kept again; `Service` stream.
+    LoginRemembered(LoginHash),
 }
 
 /// Why an account is kept.

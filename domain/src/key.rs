@@ -6,6 +6,7 @@ pub mod bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    event::LoginHash,
     id::{AccountId, Forge, RepoId, StreamKey},
     trail::Field,
     version::Version,
@@ -129,6 +130,8 @@ pub enum EntityKey {
     Starrer,
     /// What one of its webhooks sent by the hour, by GitHub's id of the webhook.
     Hook(u64),
+    /// That a login was forgotten; `Service` stream only.
+    ForgottenLogin(LoginHash),
 }
 
 /// A set whose members have rows of their own.

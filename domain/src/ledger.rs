@@ -9,6 +9,7 @@
 
 pub mod cell;
 mod fold;
+mod forgotten;
 mod gists;
 pub mod hooks;
 mod loading;
@@ -188,6 +189,9 @@ impl Ledger {
 
     /// Folds the events of one record.
     pub fn evolve_from(&mut self, stamp: &Stamp, source: Source<'_>, events: &[Event<'_>]) {
+        if !self.hears(stamp, events) {
+            return;
+        }
         self.gists.evolve(stamp, events);
         self.starrer.evolve(self.id, stamp, events);
         if let Some(effect) = self.hooks.evolve(stamp, events) {
@@ -204,6 +208,9 @@ impl Ledger {
 
     /// Notes that a record of the stream could not be folded: everything is to be asked again.
     pub fn unreadable(&mut self, stamp: &Stamp) {
+        if !self.hears(stamp, &[]) {
+            return;
+        }
         fold::Fold::new(self, stamp).unreadable();
     }
 

@@ -22,6 +22,13 @@ pub const ANSWER: &str = "answer";
 /// The label of a [`Command`].
 pub const COMMAND: &str = "command";
 
+/// The label of a record whose body was erased: it keeps its place, and folds to nothing.
+pub const ERASED: &str = "erased";
+
+/// The header in which a record of which something was erased keeps what it is recognised by, a checksum. Only who
+/// erases writes it: of a delivery's headers none has this name.
+pub const ERASED_CHECKSUM: &str = "erased-checksum";
+
 /// The header in which a record that was copied from another log carries its version, for ever. Only the copier
 /// writes it: of a delivery's headers none has this name, and a record that is appended again loses it.
 pub const COPIED_VERSION: &str = "version";

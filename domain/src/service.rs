@@ -1,10 +1,14 @@
 //! The `Service` stream: what belongs to no account. Its rows stand alone, so each is folded by itself; only the
 //! newest public repositories are one large thing, and are kept at hand while a batch is folded ([`LatestFold`]).
 
+mod forgotten;
 mod gists;
 mod latest;
 
-pub use self::latest::LatestFold;
+pub use self::{
+    forgotten::{Traces, forgotten_login, is_unheard},
+    latest::LatestFold,
+};
 use crate::{
     codec::DecodeError,
     directory::Alias,

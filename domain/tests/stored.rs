@@ -92,6 +92,7 @@ fn account() -> Account {
         unreadable: doubt(17),
         check_wanted: doubt(18),
         hidden: Some((HiddenWhy::Moved(AccountId::github(19)), version(20))),
+        forgotten: None,
     }
 }
 

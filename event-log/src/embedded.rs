@@ -10,6 +10,7 @@
 
 mod dedupe;
 mod encoding;
+mod erase;
 mod fault;
 mod file;
 mod offsets;

@@ -6,7 +6,7 @@ use domain::{
     AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version,
     codec::DecodeError,
     delivery::Outcome,
-    record::{BITBUCKET_DELIVERY, COPIED_VERSION, GITHUB_DELIVERY},
+    record::{BITBUCKET_DELIVERY, COPIED_VERSION, ERASED, GITHUB_DELIVERY},
     service::{self, LatestFold},
     trail::Source,
 };
@@ -102,9 +102,16 @@ impl Folder<'_> {
                     continue;
                 }
             };
-            self.keep_notes(record.stream, &said, &mut folded);
+            if record.kind == ERASED {
+                self.metrics.projected.with_label_values(&[said.result]).inc();
+                continue;
+            }
             match record.stream {
+                StreamKey::Account(account) if said.events == [Event::Forgotten] => {
+                    self.forget(account, &said.stamp, &mut folded).await?;
+                }
                 StreamKey::Service => {
+                    self.keep_notes(record.stream, &said, &mut folded);
                     self.fold_service(&said, &mut service_rows, &mut folded).await?;
                     if let Err(reason) = self.fold_latest(&said, &mut latest).await? {
                         return Ok(Err(Poisoned(*position, reason)));
@@ -118,7 +125,12 @@ impl Folder<'_> {
                     {
                         return Ok(Err(Poisoned(*position, reason)));
                     }
+                    // How far work for an account got is not kept of one that is forgotten.
+                    let has_notes = said.cursors.is_empty() || !ledger.account().is_forgotten();
                     folded.accounts.insert(account);
+                    if has_notes {
+                        self.keep_notes(record.stream, &said, &mut folded);
+                    }
                 }
             }
             self.metrics.projected.with_label_values(&[said.result]).inc();
@@ -153,11 +165,24 @@ impl Folder<'_> {
         folded: &mut Folded,
     ) -> Result<(), Stopped> {
         for event in &said.events {
+            match event {
+                Event::LoginsForgotten(forgotten) => {
+                    self.forget_logins(forgotten, &said.stamp, known, folded).await?;
+                }
+                Event::LoginRemembered(login) => {
+                    let row = Row::erased(service::forgotten_login(*login), said.stamp.version);
+                    known.insert(row.key.clone(), row.clone());
+                    folded.rows.push(row);
+                }
+                _ => {}
+            }
             let Some(key) = service::touched(event) else { continue };
-            let row = match known.get(&key) {
-                Some(row) => Some(row.clone()),
-                None => until_done("reading a row", self.shutdown, || self.store.get(&key)).await?,
-            };
+            if let Some(forgotten) = service::is_unheard(event)
+                && self.row(&forgotten, known).await?.is_some_and(|row| row.version <= said.stamp.version)
+            {
+                continue;
+            }
+            let row = self.row(&key, known).await?;
             let rows =
                 service::evolve(row.as_ref(), &said.stamp, event).map_err(|error| unreadable(&error))?;
             for row in rows {
@@ -168,6 +193,15 @@ impl Folder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A row as this batch has left it.
+    async fn row(&self, key: &RowKey, known: &HashMap<RowKey, Row>) -> Result<Option<Row>, Stopped> {
+        let row = match known.get(key) {
+            Some(row) => Some(row.clone()),
+            None => until_done("reading a row", self.shutdown, || self.store.get(key)).await?,
+        };
+        Ok(row.filter(|row| !row.is_erased()))
     }
 
     /// The newest public repositories, which are read once for a batch.
@@ -223,7 +257,7 @@ impl Folder<'_> {
     }
 }
 
-fn unreadable(error: &DecodeError) -> Stopped {
+pub(crate) fn unreadable(error: &DecodeError) -> Stopped {
     Stopped(format!("a row of the service cannot be read: {error}"))
 }
 

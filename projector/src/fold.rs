@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bitbucket::delivery;
 use domain::{
     Event, Stamp, Told, Version,
-    record::{ANSWER, Answer, BITBUCKET_DELIVERY, COMMAND, Command, CursorNote, GITHUB_DELIVERY},
+    record::{ANSWER, Answer, BITBUCKET_DELIVERY, COMMAND, Command, CursorNote, ERASED, GITHUB_DELIVERY},
 };
 use event_log::Record;
 use github::{headers, translate};
@@ -49,6 +49,7 @@ pub(crate) fn read(record: &Record, version: Version) -> Result<Said<'_>, Unfold
             let answer = Answer::decode(&record.body).map_err(|error| unreadable(&error))?;
             Ok((Told::Answer(answer.asked), answer.events, answer.cursors, "projected"))
         }
+        ERASED => Ok((Told::Command, Vec::new(), Vec::new(), "ignored")),
         COMMAND => {
             let command = Command::decode(&record.body).map_err(|error| unreadable(&error))?;
             Ok((Told::Command, command.events, Vec::new(), "projected"))

@@ -10,7 +10,9 @@
 mod batch;
 mod dead_letters;
 mod deliveries;
+mod erased;
 mod fold;
+mod forget;
 mod lag;
 mod loads;
 mod metrics;
@@ -27,6 +29,7 @@ use event_log::{EventLog, Limit};
 use tokio_util::sync::CancellationToken;
 use view_store::{Hints, ViewStore};
 
+pub use erased::stand_in;
 pub use metrics::Metrics;
 pub use progress::{Lag, Progress, ProgressReader};
 pub use seen::{recognise, seen_row};

@@ -12,7 +12,7 @@ use std::{
 
 use domain::{
     AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ViewKey,
-    ledger::LargeViews, record::ATTEMPT_CURSOR,
+    ledger::LargeViews, need::Need, record::ATTEMPT_CURSOR,
 };
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
@@ -556,5 +556,8 @@ fn is_followed(key: &RowKey) -> bool {
 }
 
 fn hint_of(row: &Row) -> Hint {
-    Hint::Row { key: row.key.clone(), version: row.version, value: Some(row.value.clone()) }
+    // Whoever works off needs knows one that is met.
+    let is_need = row.is_erased() && row.key.family() == Family::Need;
+    let value = if is_need { Need::Met.encode().into() } else { row.value.clone() };
+    Hint::Row { key: row.key.clone(), version: row.version, value: Some(value) }
 }

@@ -4,7 +4,7 @@
 //! would lose against older ones without a word. So before anything is folded the log must still hold the
 //! last folded record (design §4).
 
-use domain::{Epoch, Row, RowKey, Version};
+use domain::{Epoch, Row, RowKey, Version, record::ERASED_CHECKSUM};
 use event_log::{Assignment, Bounds, EventLog, Limit, Partition, Position, Record};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,10 @@ pub fn seen_row(position: Position, record: &Record, epoch: Epoch) -> Row {
 
 /// What a record is recognised by.
 pub(crate) fn checksum(record: &Record) -> u32 {
+    // What was erased of a record counts on.
+    if let Some(kept) = record.header(ERASED_CHECKSUM).and_then(|checksum| checksum.parse().ok()) {
+        return kept;
+    }
     let head = crc32c::crc32c(&record.stream.to_bytes());
     let head = crc32c::crc32c_append(head, record.id.as_bytes());
     let head = crc32c::crc32c_append(head, &record.received_at.0.to_be_bytes());

@@ -7,6 +7,7 @@ mod accounts;
 mod backfill;
 mod dead_letters;
 mod drop;
+mod forget;
 mod input;
 mod keys;
 mod letters;
@@ -47,6 +48,7 @@ pub(crate) fn router(window: &Shared) -> Router {
         .route("/admin/track", post(track::post))
         .route("/admin/untrack", post(untrack::post))
         .route("/admin/accounts", get(accounts::get))
+        .route("/admin/forget", post(forget::post))
         .route("/admin/backfill", post(backfill::post))
         // Somebody may be called `plan`.
         .route("/admin/backfill/plan", post(plan::post).get(backfill::get_plan))

@@ -6,6 +6,8 @@ use std::{borrow::Cow, sync::Arc};
 use domain::{
     AccountId, Forge, RepoId, RowKey, StreamKey, ViewKey,
     directory::{Directory, DirectoryState, RepoName},
+    event::LoginHash,
+    service::forgotten_login,
     view::summary::StoredSummary,
 };
 use tokio::time::Instant;
@@ -247,13 +249,13 @@ impl Window {
 
     async fn look(&self, forge: Forge, login: &str, wanted: Wanted<'_>) -> Result<Look, ReadError> {
         let alias = self.rows.get(Address::Alias(forge, login)).await?;
-        let Some(account) = alias.alias() else { return Ok(Look::Unknown(None)) };
+        let Some(account) = alias.alias() else { return self.look_for_forgotten(forge, login).await };
         let directory = self.rows.get(Address::Row(&RowKey::Directory(account))).await?;
         let Some(entry) = directory.directory() else { return Ok(Look::Unknown(Some(account))) };
         match entry.state {
             DirectoryState::Kept => {}
             DirectoryState::Dropped => return Ok(Look::Dropped(account)),
-            DirectoryState::Muted => return Ok(Look::Muted),
+            DirectoryState::Muted | DirectoryState::Forgotten => return Ok(Look::Muted),
             DirectoryState::Hidden => return Ok(Look::Nothing),
         }
         let key = match wanted {
@@ -277,6 +279,13 @@ impl Window {
             (None, Wanted::Repository(_)) if entry.listed => Look::Nothing,
             (None, _) => Look::Loading(account),
         })
+    }
+
+    /// Of a login that was forgotten nobody asks the forge whose it is: that would be kept again.
+    async fn look_for_forgotten(&self, forge: Forge, login: &str) -> Result<Look, ReadError> {
+        let key = forgotten_login(LoginHash::of(forge, login));
+        let is_forgotten = self.rows.get(Address::Row(&key)).await?.forgotten().is_some();
+        Ok(if is_forgotten { Look::Muted } else { Look::Unknown(None) })
     }
 
     /// Whether a row holds a view, and one that was not overtaken by a hiding.

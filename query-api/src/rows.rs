@@ -121,6 +121,11 @@ impl Rows {
         self.get(address).await
     }
 
+    /// Whether a row is kept ready; absence is none.
+    pub(crate) fn has(&self, key: &RowKey) -> bool {
+        self.cache.peek(&Address::from(key)).is_some_and(|row| !row.is_absent())
+    }
+
     fn kept(&self, address: &Address<'_>) -> Option<Arc<CachedRow>> {
         let row = self.cache.get(address)?;
         match self.age_max {

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 use view_store::embedded::{EmbeddedStore, EmbeddedStoreSettings};
 
-use crate::{app_file, webhook_secret};
+use crate::{app_file, forget, webhook_secret};
 
 /// What a copy that is not finished is called, beside the one that it becomes.
 const UNFINISHED: &str = "unfinished";
@@ -107,6 +107,7 @@ impl Backup {
             log.write(&target).map_err(|error| error.to_string())?;
             store.write(&target).map_err(|error| error.to_string())?;
             copy_secrets(&data_dir, &target).map_err(|error| cannot(&target, &error))?;
+            forget::copy_mark(&data_dir, &target).map_err(|error| cannot(&target, &error))?;
             sync(&target).map_err(|error| cannot(&target, &error))?;
             let log = EmbeddedLog::open(&target, EmbeddedLogSettings::default());
             let settings =

@@ -69,6 +69,18 @@ pub(crate) enum Call {
         #[arg(long)]
         plan: bool,
     },
+    /// Erase everything about an account: rows, what the log holds of it, ready answers. It stays muted until it is
+    /// tracked again
+    Forget {
+        /// The account's login
+        login: String,
+        /// Do not ask whether that is meant
+        #[arg(long)]
+        yes: bool,
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+        format: DoctorFormat,
+    },
     /// Write a copy of a running process's data folder, of one moment and checked by opening it
     Backup {
         /// The folder to make, on the machine of that process

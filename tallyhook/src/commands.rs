@@ -8,6 +8,7 @@ mod copy;
 mod dead_letters;
 mod doctor;
 mod epoch;
+mod forget;
 mod healthcheck;
 mod hook;
 mod key;
@@ -53,6 +54,9 @@ pub(crate) async fn run(call: Call, settings: Settings, raw: Raw) -> Result<(), 
         Call::Accounts => accounts::run(&Admin::new(&settings)?).await,
         Call::Backfill { login, plan } => backfill::run(&Admin::new(&settings)?, &login, plan).await,
         Call::Backup { dir } => backup::run(&Admin::new(&settings)?, &dir).await,
+        Call::Forget { login, yes, format } => {
+            forget::run(&Admin::new(&settings)?, &login, yes, format).await
+        }
         Call::DeadLetters { action } => dead_letters::run(&Admin::new(&settings)?, action).await,
         Call::Outbox { action } => outbox::run(&Admin::new(&settings)?, action).await,
         Call::Key { action } => key::run(&Admin::new(&settings)?, action).await,

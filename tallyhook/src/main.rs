@@ -10,6 +10,7 @@ mod copy;
 mod demo;
 mod doctor;
 mod failure;
+mod forget;
 mod openapi;
 mod places;
 mod ports;

@@ -17,6 +17,7 @@ use view_store::{Hints, Served, ViewStore};
 use crate::{
     backup::Backup,
     failure::{Failure, failed},
+    forget::Eraser,
     places::Places,
     roles::Roles,
     settings::Settings,
@@ -33,6 +34,8 @@ pub(crate) struct Ports {
     pub(crate) is_cluster: bool,
     /// What copies the data folder while it is used; `None` in a cluster.
     pub(crate) backup: Option<Backup>,
+    /// What erases records in place; `None` in a cluster.
+    pub(crate) eraser: Option<Eraser>,
     /// What an operator does when the log was replaced.
     pub(crate) remedy: Option<&'static str>,
     ending: Ending,

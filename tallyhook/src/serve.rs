@@ -118,6 +118,13 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
             let stopping = stop_working.clone();
             work.spawn(async move { sending.run(stopping).await.map_err(|stopped| stopped.to_string()) });
         }
+        if let Some(eraser) = ports.eraser.clone() {
+            let (reader, stopping) = (reader.clone(), stop_working.clone());
+            work.spawn(async move {
+                eraser.run(reader, stopping).await;
+                Ok(())
+            });
+        }
         if let Some(older) = rows.older.take() {
             let mut caught_up = reader.clone();
             let served = rows.served.clone();
@@ -152,7 +159,7 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
     let servers = listeners.serve(
         settings,
         (ingest.as_ref(), secrets.clone(), query.as_ref()),
-        ports.backup.take(),
+        (ports.backup.take(), ports.eraser.take()),
         checks,
         registry,
         &stop_serving,

@@ -7,6 +7,7 @@
 
 mod concurrency;
 mod crashes;
+mod erased;
 mod generations;
 mod harness;
 pub mod power_loss;
@@ -39,6 +40,8 @@ pub enum Case {
     EqualVersionRewrites,
     /// A late writer changes nothing, in whatever company its row comes.
     OlderWriteIsIgnored,
+    /// A row that was erased is found by nobody, an older value does not bring it back, and a newer one does.
+    ErasedRowsAreGone,
     /// A version of a later epoch beats every one of an earlier epoch.
     LaterEpochWins,
     /// Writing the same rows again, or a part of them, changes nothing.
@@ -81,6 +84,7 @@ pub const CASES: &[Case] = &[
     Case::GreatestVersionWinsWithinACall,
     Case::EqualVersionRewrites,
     Case::OlderWriteIsIgnored,
+    Case::ErasedRowsAreGone,
     Case::LaterEpochWins,
     Case::RetryIsHarmless,
     Case::GenerationsAreIsolated,
@@ -140,6 +144,7 @@ async fn check(case: Case, harness: &dyn Harness) -> Outcome {
         Case::GreatestVersionWinsWithinACall => versions::greatest_wins_within_a_call(harness).await,
         Case::EqualVersionRewrites => versions::equal_rewrites(harness).await,
         Case::OlderWriteIsIgnored => versions::older_is_ignored(harness).await,
+        Case::ErasedRowsAreGone => erased::are_gone(harness).await,
         Case::LaterEpochWins => versions::later_epoch_wins(harness).await,
         Case::RetryIsHarmless => versions::retry_is_harmless(harness).await,
         Case::ScanIsCompleteAndOrdered => scans::complete_and_ordered(harness).await,

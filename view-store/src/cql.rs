@@ -39,7 +39,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Family, RowKey, ScanKey, Version, key::bytes::KeyBytes};
-use futures::{TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future, stream};
 use scylla::{
     deserialize::row::DeserializeRow,
     response::query_result::{QueryResult, QueryRowsResult},
@@ -187,11 +187,12 @@ impl CqlStore {
 #[async_trait]
 impl ViewStore for CqlStore {
     async fn get(&self, key: &RowKey) -> Result<Option<Row>, StoreError> {
-        self.base.get(key).await
+        Ok(self.base.get(key).await?.filter(|row| !row.is_erased()))
     }
 
     async fn scan(&self, range: &ScanKey) -> Result<RowStream, StoreError> {
-        Ok(scan::rows(Arc::clone(&self.base), range))
+        let rows = scan::rows(Arc::clone(&self.base), range);
+        Ok(rows.try_filter(|row| future::ready(!row.is_erased())).boxed())
     }
 
     /// The rows go out side by side and in no order; of two values of one version and key the one with the

@@ -169,7 +169,8 @@ impl ViewStore for EmbeddedStore {
             let Some(stored) = rows.get(encoded.bytes.as_slice())? else { return Ok(None) };
             commit::decode(&encoded.bytes, stored.value()).map(Some)
         })?;
-        Ok(found.map(|(version, value)| Row { key: key.clone(), version, value }))
+        let row = found.map(|(version, value)| Row { key: key.clone(), version, value });
+        Ok(row.filter(|row| !row.is_erased()))
     }
 
     async fn scan(&self, range: &ScanKey) -> Result<RowStream, StoreError> {

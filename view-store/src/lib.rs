@@ -8,6 +8,7 @@
 //! *Architecture invariant*: the store knows keys, versions and bytes. It renders nothing, knows no log and
 //! no forge, and is written by the projector alone.
 
+pub mod account;
 #[cfg(feature = "contract")]
 pub mod contract;
 #[cfg(feature = "cql")]

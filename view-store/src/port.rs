@@ -20,7 +20,8 @@ pub enum StoreError {
     Stop(String),
 }
 
-/// Rows under keys, the greatest version of each.
+/// Rows under keys, the greatest version of each. One that was erased ([`Row::erased`]) is found by no reader, and an
+/// older value does not bring it back.
 #[async_trait]
 pub trait ViewStore: Send + Sync {
     /// The row as last written.

@@ -12,6 +12,8 @@ use crate::{
 
 /// The encoding of a stored account.
 const TAG: u8 = 1;
+/// The encoding of one that was forgotten once: when, and the account.
+const TAG_FORGOTTEN: u8 = 50;
 
 /// What is known of the account itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,6 +40,25 @@ pub struct Account {
     pub check_wanted: Option<Doubt>,
     /// Why the account is out of every public answer, and the record that said so.
     pub hidden: Option<(HiddenWhy, Version)>,
+    /// When it was forgotten last; stored beside it.
+    #[serde(skip)]
+    pub forgotten: Option<Forgotten>,
+}
+
+/// The forgetting of an account: nothing that was said between its two ends, or before, is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The record that forgot it.
+    pub at: Version,
+    /// The record by which a person tracked it again.
+    pub until: Option<Version>,
+}
+
+impl Forgotten {
+    /// Whether what the record at `version` says is folded.
+    pub fn hears(&self, version: Version) -> bool {
+        self.until.is_some_and(|until| version >= until)
+    }
 }
 
 /// Whether an account is kept.
@@ -87,7 +108,10 @@ pub struct Profile {
 impl Account {
     /// The stored form.
     pub fn encode(&self) -> Vec<u8> {
-        codec::encode(TAG, self)
+        match self.forgotten {
+            Some(forgotten) => codec::encode(TAG_FORGOTTEN, &(forgotten, self)),
+            None => codec::encode(TAG, self),
+        }
     }
 
     /// Reads the stored form.
@@ -95,7 +119,27 @@ impl Account {
     /// # Errors
     /// When it was written by a newer release or is damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.first() == Some(&TAG_FORGOTTEN) {
+            let (forgotten, account): (Forgotten, Account) = codec::decode(TAG_FORGOTTEN, bytes)?;
+            return Ok(Account { forgotten: Some(forgotten), ..account });
+        }
         codec::decode(TAG, bytes)
+    }
+
+    /// What is left of one that the record at `version` forgot.
+    pub fn forgotten(version: Version) -> Self {
+        let forgotten = Some(Forgotten { at: version, until: None });
+        Account { keeping: Keeping::Muted, forgotten, ..Account::default() }
+    }
+
+    /// Whether it is forgotten, and nobody tracked it since.
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten.is_some_and(|forgotten| forgotten.until.is_none())
+    }
+
+    /// Whether it is out of every public answer.
+    pub fn is_hidden(&self) -> bool {
+        self.hidden.is_some() || self.is_forgotten()
     }
 
     /// Whether its views are kept ready.

@@ -4,6 +4,7 @@
 //! `partition ++ clustering`; both parts delimit themselves, so that a prefix of a key is a range.
 
 use crate::{
+    event::LoginHash,
     id::{AccountId, Forge, RepoId, StreamKey},
     key::{EntityKey, Family, MemberSet, NeedKey, RowKey, ScanKey, ViewKey, bucket_of},
     trail::Field,
@@ -247,6 +248,10 @@ impl EntityKey {
                 out.push(60);
                 out.extend_from_slice(&id.to_be_bytes());
             }
+            EntityKey::ForgottenLogin(login) => {
+                out.push(50);
+                out.extend_from_slice(&login.0.to_be_bytes());
+            }
         }
     }
 
@@ -264,6 +269,9 @@ impl EntityKey {
             (16, rest) => text(rest).map(EntityKey::ApiKey),
             (17, []) => Some(EntityKey::Starrer),
             (60, rest) => Some(EntityKey::Hook(u64::from_be_bytes(rest.try_into().ok()?))),
+            (50, rest) => {
+                Some(EntityKey::ForgottenLogin(LoginHash(u64::from_be_bytes(rest.try_into().ok()?))))
+            }
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ impl Loading {
             RowKey::Entity(_, EntityKey::Account) => {
                 ledger.account = Account::decode(&row.value)?;
                 ledger.account_version = row.version;
-                ledger.is_hidden_written = ledger.account.hidden.is_some();
+                ledger.is_hidden_written = ledger.account.is_hidden();
             }
             RowKey::Entity(_, EntityKey::Repository(repo)) => {
                 let cell = Cell::new(Repository::decode(&row.value)?, row.version, PullStates::default());

@@ -261,7 +261,7 @@ impl Ledger {
         let needs = std::mem::take(&mut self.dirty.needs);
         push_needs(rows, stream, &self.account_needs, needs, touched_at);
 
-        let is_hidden = self.account.hidden.is_some();
+        let is_hidden = self.account.is_hidden();
         if self.is_hidden_written != is_hidden || replayed {
             rows.push(self.hidden_row(None, touched_at, is_hidden));
             self.dirty.hidden = true;
@@ -409,6 +409,7 @@ impl Ledger {
             Keeping::Muted | Keeping::Dropped => (None, Millis(0)),
         };
         let state = match account.keeping {
+            _ if account.is_forgotten() => DirectoryState::Forgotten,
             Keeping::Muted => DirectoryState::Muted,
             Keeping::Dropped => DirectoryState::Dropped,
             Keeping::Kept { .. } | Keeping::Unknown if account.hidden.is_some() => DirectoryState::Hidden,

@@ -81,6 +81,17 @@ impl Tail {
         Some(wanted.take_while(|record| allowance.admit(record.body.len())).cloned().collect())
     }
 
+    /// Puts another record in the place of one that is kept.
+    pub(super) fn replace(&self, partition: u32, offset: u64, record: Arc<Record>) {
+        let mut kept = self.kept();
+        let Some(newest) = kept.partitions.get_mut(partition as usize) else { return };
+        let place = offset.checked_sub(newest.start()).and_then(|place| usize::try_from(place).ok());
+        let Some(slot) = place.and_then(|place| newest.records.get_mut(place)) else { return };
+        let now = record.weight();
+        let before = std::mem::replace(slot, record).weight();
+        kept.bytes = kept.bytes + now - before;
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nothing panics while it holds the tail")
     }

@@ -7,6 +7,7 @@ mod broken;
 mod damage;
 mod dedupe;
 mod disk_full;
+mod erase;
 mod gate;
 mod golden;
 mod groups;

@@ -7,6 +7,7 @@ mod commands;
 mod cursors;
 mod dead_letters;
 mod deliveries;
+mod forget;
 mod lag;
 mod large;
 mod order;

@@ -65,5 +65,6 @@ pub(super) fn name_of(state: DirectoryState) -> &'static str {
         DirectoryState::Muted => "muted",
         DirectoryState::Dropped => "dropped",
         DirectoryState::Hidden => "hidden",
+        DirectoryState::Forgotten => "forgotten",
     }
 }

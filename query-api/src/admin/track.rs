@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
-use domain::{AccountId, Event, Forge, RowKey, StreamKey, event::TrackedBy};
+use domain::{
+    AccountId, Event, Forge, RowKey, StreamKey,
+    event::{LoginHash, TrackedBy},
+};
 use event_log::Record;
 use serde::Serialize;
 
@@ -28,7 +31,7 @@ pub(super) struct States {
 #[derive(Serialize)]
 pub(super) struct LoginState {
     login: String,
-    /// `kept`, `muted`, `dropped` or `hidden`; `wanted` while the forge is asked which account it means;
+    /// `kept`, `muted`, `dropped`, `hidden` or `forgotten`; `wanted` while the forge is asked which account it means;
     /// `unknown` when nobody wants it; `not_a_login`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,9 @@ async fn records(window: &Window, logins: &[String]) -> Result<Vec<Record>, Read
     for login in logins.iter().filter(|login| is_name(login)) {
         if !seen.insert(lower_case(login)) {
             continue;
+        }
+        if window.forgotten_account(login).await?.is_some() {
+            wanted.push(Event::LoginRemembered(LoginHash::of(Forge::GitHub, login)));
         }
         wanted.push(Event::LoginWanted { forge: Forge::GitHub, login: login.as_str().into(), by });
         if let Some(account) = window.account_of(login).await? {
@@ -91,5 +97,8 @@ async fn state(window: &Window, login: &str) -> Result<(&'static str, Option<Acc
     }
     let row = window.rows.get(Address::Login(Forge::GitHub, &lower_case(login))).await?;
     let is_wanted = row.login().is_some_and(|login| login.is_open());
+    if !is_wanted && let Some(account) = window.forgotten_account(login).await? {
+        return Ok(("forgotten", Some(account)));
+    }
     Ok((if is_wanted { "wanted" } else { "unknown" }, account))
 }

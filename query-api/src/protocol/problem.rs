@@ -92,6 +92,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-tracked", "Not tracked", detail)
     }
 
+    pub(crate) fn nobody_to_forget(login: &str) -> Self {
+        let detail = format!(
+            "No account is known by the login {login}. `tallyhook accounts` lists those that are kept, under their present \
+             logins."
+        );
+        Self::new(StatusCode::NOT_FOUND, "unknown-account", "Unknown account", detail)
+    }
+
     pub(crate) fn computing() -> Self {
         let detail = "This account is being read from the forge for the first time. Ask again in a moment.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, COMPUTING, "Still computing", detail)

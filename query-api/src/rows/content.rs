@@ -7,8 +7,9 @@ use domain::{
     AccountId, EntityKey, Millis, RowKey, StreamKey, Version, ViewKey,
     codec::DecodeError,
     directory::{Alias, Directory, RepoName},
-    entity::{api_key::ApiKey, door::Door, login::Login},
+    entity::{api_key::ApiKey, door::Door, forgotten_login::ForgottenLogin, login::Login},
     record::ATTEMPT_CURSOR,
+    row::is_erased,
     view::{body::Stored, summary::StoredSummary},
 };
 use event_log::{Partition, Position};
@@ -66,6 +67,8 @@ pub(crate) enum Content {
     Summary(Box<StoredSummary>),
     /// Asking for an account came to nothing last.
     Failing,
+    /// Whose login was forgotten.
+    Forgotten(AccountId),
 }
 
 impl Content {
@@ -81,7 +84,13 @@ impl Content {
             RowKey::Alias(..) | RowKey::Directory(_) | RowKey::RepoName(..) | RowKey::View(..) => true,
             RowKey::Cursor(_, kind) => kind.starts_with(ATTEMPT_CURSOR),
             RowKey::Entity(StreamKey::Service, key) => {
-                matches!(key, EntityKey::Login(..) | EntityKey::Door | EntityKey::ApiKey(_))
+                matches!(
+                    key,
+                    EntityKey::Login(..)
+                        | EntityKey::Door
+                        | EntityKey::ApiKey(_)
+                        | EntityKey::ForgottenLogin(_)
+                )
             }
             _ => false,
         }
@@ -92,13 +101,16 @@ impl Content {
         row: Option<&Versioned>,
         partition_of: impl Fn(StreamKey) -> Partition,
     ) -> Result<Self, DecodeError> {
-        let Some(row) = row else { return Ok(Content::Absent) };
+        let Some(row) = row.filter(|row| !is_erased(&row.value)) else { return Ok(Content::Absent) };
         Ok(match key {
             RowKey::Alias(..) => Content::Alias(Alias::decode(&row.value)?.account),
             RowKey::Directory(_) => Content::Directory(Directory::decode(&row.value)?),
             RowKey::RepoName(..) => Content::RepoName(RepoName::decode(&row.value)?),
             RowKey::Entity(_, EntityKey::Login(..)) => Content::Login(Login::decode(&row.value)?),
             RowKey::Entity(_, EntityKey::ApiKey(_)) => Content::ApiKey(Box::new(ApiKey::decode(&row.value)?)),
+            RowKey::Entity(_, EntityKey::ForgottenLogin(_)) => {
+                Content::Forgotten(ForgottenLogin::decode(&row.value)?.account)
+            }
             RowKey::Entity(_, EntityKey::Door) => Content::Door(Door::decode(&row.value)?.opened_ms),
             RowKey::Cursor(..) if row.value.is_empty() => Content::Absent,
             RowKey::Cursor(..) => Content::Failing,
@@ -122,7 +134,8 @@ impl Content {
             | Content::Alias(_)
             | Content::RepoName(_)
             | Content::Door(_)
-            | Content::Failing => 0,
+            | Content::Failing
+            | Content::Forgotten(_) => 0,
             Content::Directory(directory) => directory.login.as_ref().map_or(0, String::len),
             Content::Login(login) => login.typed.len(),
             Content::ApiKey(key) => key.name.len() + key.email.len() + size_of::<ApiKey>(),
@@ -185,6 +198,13 @@ impl CachedRow {
     pub(crate) fn summary(&self) -> Option<&StoredSummary> {
         match &self.content {
             Content::Summary(stored) => Some(stored),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn forgotten(&self) -> Option<AccountId> {
+        match &self.content {
+            Content::Forgotten(account) => Some(*account),
             _ => None,
         }
     }

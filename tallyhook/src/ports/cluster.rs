@@ -64,6 +64,7 @@ pub(super) async fn open(places: &Cluster, roles: Roles, registry: &Registry) ->
         rows,
         is_cluster: true,
         backup: None,
+        eraser: None,
         remedy: Some(REMEDY),
         ending,
     })

@@ -17,6 +17,7 @@ use super::{Ending, Ports, RowPorts, older};
 use crate::{
     backup::Backup,
     failure::{Failure, failed},
+    forget::{Eraser, scrub_if_wanted},
 };
 
 /// Opens a data folder, or makes one.
@@ -26,6 +27,7 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
     let broken = vec![log.broken(), state.broken()];
     let log = Arc::new(log);
     let backup = Backup::new(Arc::downgrade(&log), state.clone(), data_dir.to_owned());
+    let eraser = Eraser::new(Arc::downgrade(&log), state.clone(), data_dir.to_owned());
     let log: Arc<dyn EventLog> = log;
     let store: Arc<dyn ViewStore> = Arc::new(state.clone());
     let served = older::served(&log, &store, &hints, shown_of(&*log, &state).await?).await?;
@@ -33,6 +35,7 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
         broken,
         log,
         backup: Some(backup),
+        eraser: Some(eraser),
         rows: Some(RowPorts {
             store,
             served,
@@ -78,6 +81,7 @@ async fn open_files(data_dir: &Path) -> Result<(EmbeddedLog, EmbeddedStore), Fai
     })?;
     let folder = data_dir.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
+        scrub_if_wanted(&folder);
         let log = EmbeddedLog::open(&folder, EmbeddedLogSettings::default()).map_err(failed)?;
         let settings = EmbeddedStoreSettings { generation: GENERATION, ..EmbeddedStoreSettings::default() };
         let state = EmbeddedStore::open(&folder, &settings).map_err(failed)?;

@@ -18,6 +18,7 @@ use crate::{
     admin,
     backup::Backup,
     failure::{Failure, failed},
+    forget::{self, Eraser},
     openapi,
     roles::Roles,
     settings::Settings,
@@ -89,7 +90,7 @@ impl Listeners {
         self,
         settings: &Settings,
         (ingest, secrets, query): (Option<&Ingest>, Option<SharedSecrets>, Option<&QueryApi>),
-        backup: Option<Backup>,
+        (backup, eraser): (Option<Backup>, Option<Eraser>),
         checks: Checks,
         registry: Registry,
         shutdown: &CancellationToken,
@@ -98,7 +99,8 @@ impl Listeners {
         let admin = match query {
             Some(query) if is_guarded => {
                 let backup = backup.map(|backup| query.guarded(backup.router())).unwrap_or_default();
-                query.admin_router().merge(backup)
+                let erasing = eraser.map_or_else(forget::at_retention, Eraser::router);
+                query.admin_router().merge(backup).merge(query.guarded(erasing))
             }
             Some(_) => admin::shut(),
             None => admin::elsewhere(),

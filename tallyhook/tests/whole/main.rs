@@ -16,6 +16,7 @@ mod doctor;
 mod explain;
 mod faults;
 mod first_contact;
+mod forget;
 mod generations;
 mod gists;
 mod graphql;

@@ -111,6 +111,11 @@ fn keep_greatest(
     Ok(true)
 }
 
+/// What was written, behind version and checksum.
+pub(super) fn value_of(stored: &[u8]) -> &[u8] {
+    stored.get(HEAD_BYTES..).unwrap_or_default()
+}
+
 fn stored_version(stored: &[u8]) -> Result<Version, redb::Error> {
     let version = stored
         .first_chunk::<VERSION_BYTES>()

@@ -75,7 +75,11 @@ fn read_piece(stored: &StoredRows, table: Table, place: Place) -> Result<Piece, 
         let decoded = RowKey::decode(table.family, key).ok_or_else(|| {
             redb::Error::Corrupted(format!("{} holds a key that cannot be read", table.name()))
         })?;
-        rows.push(Row { key: decoded, version, value });
+        let row = Row { key: decoded, version, value };
+        if row.is_erased() {
+            continue;
+        }
+        rows.push(row);
         if rows.len() == PIECE_ROWS_MAX || bytes >= PIECE_BYTES_MAX {
             let after = Some(key.to_vec());
             return Ok((rows, Some(Place { after, ..place })));

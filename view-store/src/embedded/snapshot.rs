@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::{
-    EmbeddedStore,
+    EmbeddedStore, commit,
     health::guarded,
     open::{self, EmbeddedStoreSettings},
     table::{Table, definition},
@@ -49,18 +49,36 @@ impl StoreSnapshot {
     /// # Errors
     /// See [`SnapshotError`]; what was begun is left in `dir`.
     pub fn write(&self, dir: &Path) -> Result<(), SnapshotError> {
+        self.write_rows(dir, |_| true)
+    }
+
+    /// The same without what stands for rows that were erased: only where nothing older than them can be written any
+    /// more, because the records that told it are erased too.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`]; what was begun is left in `dir`.
+    pub fn write_without_erased(&self, dir: &Path) -> Result<(), SnapshotError> {
+        self.write_rows(dir, |value| !domain::row::is_erased(value))
+    }
+
+    fn write_rows(&self, dir: &Path, is_copied: fn(&[u8]) -> bool) -> Result<(), SnapshotError> {
         let (database, file) = open::open_folder(dir, &EmbeddedStoreSettings::default())
             .map_err(|error| SnapshotError(error.to_string()))?;
         let written = guarded(|| {
             for table in tables(&self.transaction)? {
-                self.copy(&database, table)?;
+                self.copy(&database, table, is_copied)?;
             }
             Ok(())
         });
         written.map_err(|fault| SnapshotError(format!("{file} could not be written: {fault:?}")))
     }
 
-    fn copy(&self, database: &Database, table: Table) -> Result<(), redb::Error> {
+    fn copy(
+        &self,
+        database: &Database,
+        table: Table,
+        is_copied: fn(&[u8]) -> bool,
+    ) -> Result<(), redb::Error> {
         let Some(from) = table.read(&self.transaction)? else { return Ok(()) };
         let name = table.name();
         let mut rows = from.range::<&[u8]>(..)?.peekable();
@@ -71,7 +89,10 @@ impl StoreSnapshot {
                 let mut to = transaction.open_table(definition(&name))?;
                 for row in rows.by_ref().take(STEP_ROWS_MAX) {
                     let (key, value) = row?;
-                    to.insert(key.value(), value.value())?;
+                    // Version and checksum stand before what was written.
+                    if is_copied(commit::value_of(value.value())) {
+                        to.insert(key.value(), value.value())?;
+                    }
                 }
             }
             transaction.commit()?;

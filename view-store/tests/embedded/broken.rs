@@ -66,7 +66,10 @@ const MADE_FOR: &[(Fault, &[Case])] = &[
     (Fault::CutsLargeValues, &[Case::ValuesOfAnySize]),
     (Fault::DropsTheTailOfACall, &[Case::WholeBatchIsWritten]),
     (Fault::ForgetsAFamily, &[Case::EveryKeyRoundTrips]),
-    (Fault::IgnoresVersions, &[Case::GreatestVersionWinsAcrossCalls, Case::RetryIsHarmless]),
+    (
+        Fault::IgnoresVersions,
+        &[Case::GreatestVersionWinsAcrossCalls, Case::RetryIsHarmless, Case::ErasedRowsAreGone],
+    ),
     (Fault::MixesVersionAndValue, &[Case::GreatestVersionWinsAcrossCalls]),
     (Fault::LastOfACallWins, &[Case::GreatestVersionWinsWithinACall]),
     (Fault::SkipsEqualVersions, &[Case::EqualVersionRewrites]),
