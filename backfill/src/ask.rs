@@ -118,6 +118,7 @@ impl From<LogError> for JobError {
         match error {
             LogError::Retry(sentence) => JobError::Retry(sentence),
             LogError::Stop(sentence) => JobError::Stop(sentence),
+            gone @ LogError::Gone { .. } => JobError::Stop(gone.to_string()),
         }
     }
 }

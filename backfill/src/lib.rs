@@ -20,6 +20,7 @@ mod lanes;
 mod latest;
 mod metrics;
 mod plan;
+mod retention;
 mod rows;
 mod run;
 mod schedule;
@@ -37,6 +38,7 @@ use view_store::{Hints, ViewStore};
 pub use deliveries::{Habit, HookState, is_ours};
 pub use metrics::Metrics;
 pub use plan::{Plan, plan};
+pub use retention::{Aliases, Retention, RetentionMetrics, RetentionSettings, make_base};
 
 /// Why backfill ended before it was told to; the sentence names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]

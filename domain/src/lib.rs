@@ -12,6 +12,7 @@
 pub const GENERATION: u32 = 4;
 
 pub mod active;
+pub mod base;
 pub mod codec;
 pub mod commit;
 pub mod delivery;

@@ -29,6 +29,9 @@ pub const ERASED: &str = "erased";
 /// erases writes it: of a delivery's headers none has this name.
 pub const ERASED_CHECKSUM: &str = "erased-checksum";
 
+/// The label of a part of a base ([`crate::base`]).
+pub const BASE: &str = "base";
+
 /// The header in which a record that was copied from another log carries its version, for ever. Only the copier
 /// writes it: of a delivery's headers none has this name, and a record that is appended again loses it.
 pub const COPIED_VERSION: &str = "version";

@@ -13,6 +13,7 @@ mod order;
 pub mod power_loss;
 mod reading;
 mod sample;
+mod trimming;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
@@ -144,6 +145,13 @@ cases! {
     NextWakesOnAppend => waiting::next_wakes_on_append,
     /// `next` may be dropped at any moment, and nothing is lost or doubled.
     NextMayBeDropped => waiting::next_may_be_dropped,
+
+    /// What is trimmed is gone but for what is kept, the rest is where it was, and new records follow.
+    TrimForgets => trimming::trim_forgets,
+    /// Whoever asks for what was trimmed is told so, and may begin where the log begins.
+    WhatIsGoneIsRefused => trimming::what_is_gone_is_refused,
+    /// A crash during a trim leaves a log that is whole from its start on.
+    TrimSurvivesCrash => trimming::trim_survives_crash,
 
     /// A log is the same after a crash, and no other one is.
     IdentityIsStable => identity::identity_is_stable,

@@ -23,11 +23,15 @@ mod snapshot;
 mod subscription;
 mod tables;
 mod tail;
+mod trim;
 mod writer;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -44,6 +48,7 @@ use self::{
     shared::{Published, Shared},
     subscription::EmbeddedSubscription,
     tail::Tail,
+    trim::Trim,
     writer::Writer,
 };
 pub use self::{
@@ -54,7 +59,8 @@ pub use self::{
 };
 use crate::{
     port::{
-        AppendError, Appended, Bounds, EventLog, Identity, Limit, LogError, Partition, Position, Subscription,
+        AppendError, Appended, Bounds, EventLog, Identity, Limit, LogError, Partition, Position,
+        Subscription, Trimmed,
     },
     record::Record,
 };
@@ -123,26 +129,33 @@ impl EmbeddedLog {
     fn start(opened: Opened, settings: EmbeddedLogSettings) -> Result<Self, OpenError> {
         let Opened { file, identity } = opened;
         let loaded = file.read(|transaction| {
-            let ends = reader::ends(transaction, identity.partitions)?;
+            let extents = reader::extents(transaction, identity.partitions)?;
             let (known, next_dedupe_row) = Known::load(transaction)?;
-            Ok((ends, known, next_dedupe_row, Offsets::load(transaction)?))
+            Ok((extents, known, next_dedupe_row, Offsets::load(transaction)?))
         });
-        let (ends, known, next_dedupe_row, offsets) = match loaded {
+        let (extents, known, next_dedupe_row, offsets) = match loaded {
             Ok(loaded) => loaded,
             Err(fault) => return Err(open::refusal(file.place().to_owned(), &fault)),
         };
+        let starts: Vec<u64> = extents.iter().map(|extent| extent.start).collect();
+        let ends: Vec<u64> = extents.iter().map(|extent| extent.end).collect();
         let shared = Arc::new(Shared {
             file,
             identity,
             queue: Arc::new(Queue::new(offsets)),
             known,
             tail: Tail::new(&ends, settings.tail_bytes),
-            published: watch::Sender::new(Published { ends: ends.as_slice().into(), stopped: None }),
+            published: watch::Sender::new(Published {
+                starts: starts.into(),
+                ends: ends.as_slice().into(),
+                stopped: None,
+            }),
+            stored_bytes: AtomicU64::new(extents.iter().map(|extent| extent.bytes).sum()),
             broken: watch::Sender::new(None),
             groups: Mutex::default(),
             on_commit: settings.on_commit,
         });
-        let writer = Writer::new(shared.clone(), ends, next_dedupe_row);
+        let writer = Writer::new(shared.clone(), &extents, next_dedupe_row);
         let thread = thread::Builder::new()
             .name("event-log".to_owned())
             .spawn(move || writer.run())
@@ -224,16 +237,44 @@ impl EventLog for EmbeddedLog {
 
     async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
         self.shared.check_partition(from.partition)?;
+        self.shared.check_start(from)?;
         let end = self.shared.published.borrow().ends[from.partition.0 as usize];
         self.shared.read(from, end, limit).await
     }
 
     async fn bounds(&self) -> Result<Vec<Bounds>, LogError> {
-        let ends = self.shared.published.borrow().ends.clone();
-        let bounds = (0..).zip(ends.iter());
+        let Published { starts, ends, .. } = self.shared.published.borrow().clone();
+        let bounds = (0..).zip(starts.iter().zip(ends.iter()));
         Ok(bounds
-            .map(|(partition, &end)| Bounds { partition: Partition(partition), start: 0, end })
+            .map(|(partition, (&start, &end))| Bounds { partition: Partition(partition), start, end })
             .collect())
+    }
+
+    async fn trim(&self, before: Position, kept: &[&str]) -> Result<Option<Trimmed>, LogError> {
+        self.shared.check_partition(before.partition)?;
+        let mut trimmed = Trimmed::default();
+        loop {
+            let (reply, outcome) = oneshot::channel();
+            let kept = kept.iter().map(|kind| (*kind).to_owned()).collect();
+            self.shared.queue.trim(Trim { before, kept, reply })?;
+            let step = outcome.await.unwrap_or_else(|_| {
+                Err(LogError::Stop("the log's writing thread ended by a fault of its own".to_owned()))
+            })?;
+            trimmed.records += step.trimmed.records;
+            trimmed.bytes += step.trimmed.bytes;
+            if step.is_last {
+                return Ok(Some(trimmed));
+            }
+        }
+    }
+
+    async fn kept(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
+        self.shared.check_partition(from.partition)?;
+        self.shared.read_kept(from, limit).await
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        Some(self.shared.stored_bytes.load(Ordering::Relaxed))
     }
 
     fn identity(&self) -> Identity {

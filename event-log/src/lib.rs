@@ -18,6 +18,6 @@ pub mod record;
 pub use embedded::{EmbeddedLog, EmbeddedLogSettings, OpenError};
 pub use port::{
     AppendError, Appended, Assignment, Bounds, EventLog, Identity, Limit, LogError, Next, Partition,
-    Position, Subscription, Wait,
+    Position, Subscription, Trimmed, Wait,
 };
 pub use record::{DedupeKey, Record};

@@ -92,9 +92,26 @@ pub enum LogError {
     /// Try again later.
     #[error("the log did not answer: {0}")]
     Retry(String),
+    /// What was asked for is past the log's retention: go on from its start, or do without.
+    #[error("record {at} is past the log's retention: its partition begins at {start} now")]
+    Gone {
+        /// What was asked for.
+        at: Position,
+        /// The first offset that is still there.
+        start: u64,
+    },
     /// The log cannot be used by this process; the sentence names the cause and the remedy.
     #[error("{0}")]
     Stop(String),
+}
+
+/// What was forgotten of a partition, see [`EventLog::trim`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// How many records.
+    pub records: u64,
+    /// Their size as stored, in bytes.
+    pub bytes: u64,
 }
 
 /// A partition that a subscription has been given, and where its group stands in it.
@@ -142,11 +159,11 @@ pub trait EventLog: Send + Sync {
     /// See [`LogError`].
     async fn subscribe(&self, group: &str) -> Result<Box<dyn Subscription>, LogError>;
 
-    /// Reads records of one partition, from `from` on; empty at the end and beyond it. An offset before the
-    /// start reads from the start. What was appended before is seen.
+    /// Reads records of one partition, from `from` on; empty at the end and beyond it. What was appended
+    /// before is seen.
     ///
     /// # Errors
-    /// See [`LogError`].
+    /// See [`LogError`]; [`LogError::Gone`] for an offset before the start.
     async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError>;
 
     /// Start and end of each partition, in partition order.
@@ -154,6 +171,33 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// See [`LogError`].
     async fn bounds(&self) -> Result<Vec<Bounds>, LogError>;
+
+    /// Forgets the records of a partition before `before`, but for those whose kind is one of `kept` (see
+    /// [`Self::kept`]); the partition starts there from then on. The last record always stays. Durable when it
+    /// returns; a crash on the way leaves the partition starting at some offset in between. `None` where this log
+    /// forgets nothing at our word.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    async fn trim(&self, before: Position, kept: &[&str]) -> Result<Option<Trimmed>, LogError> {
+        let _ = (before, kept);
+        Ok(None)
+    }
+
+    /// Records before the start of a partition that [`Self::trim`] kept, from an offset on; empty where there are no
+    /// more.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    async fn kept(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
+        let _ = (from, limit);
+        Ok(Vec::new())
+    }
+
+    /// What all records take as stored, in bytes; `None` where it is not known here.
+    fn stored_bytes(&self) -> Option<u64> {
+        None
+    }
 
     /// Which log this is.
     fn identity(&self) -> Identity;

@@ -6,7 +6,7 @@ use domain::{
     AccountId, Epoch, Event, Row, RowKey, Stamp, StreamKey, Version,
     codec::DecodeError,
     delivery::Outcome,
-    record::{BITBUCKET_DELIVERY, COPIED_VERSION, ERASED, GITHUB_DELIVERY},
+    record::{BASE, BITBUCKET_DELIVERY, COPIED_VERSION, ERASED, GITHUB_DELIVERY},
     service::{self, LatestFold},
     trail::Source,
 };
@@ -88,6 +88,11 @@ impl Folder<'_> {
             let is_delivery = [GITHUB_DELIVERY, BITBUCKET_DELIVERY].contains(&record.kind.as_str());
             let version = version_of(record, *position, self.epoch);
             folded.last.insert(position.partition.0, version);
+            if record.kind == BASE {
+                // Of what is in the rows already.
+                self.metrics.projected.with_label_values(&["base"]).inc();
+                continue;
+            }
             let said = match poisoned.get(position) {
                 Some(Unfoldable(reason)) => Err(Unfoldable(reason.clone())),
                 None => fold::read(record, version),

@@ -80,7 +80,7 @@ impl Metrics {
                 "Records that could not be folded, of the partitions that this process holds.",
             )?,
         };
-        for result in ["projected", "ignored", "unknown", "dead"] {
+        for result in ["projected", "ignored", "unknown", "dead", "base"] {
             metrics.projected.with_label_values(&[result]);
         }
         Ok(metrics)

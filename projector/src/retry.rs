@@ -36,6 +36,8 @@ impl Retryable for LogError {
         match self {
             LogError::Stop(sentence) => Err(Stopped(sentence)),
             LogError::Retry(_) => Ok(self),
+            // Whoever asks for what may be gone looks before.
+            LogError::Gone { .. } => Err(Stopped(self.to_string())),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The loop: next, fold, write, hint; and on a timer flush, then commit.
 
+mod anew;
 mod loads;
 mod views;
 
@@ -12,7 +13,9 @@ use std::{
 
 use domain::{
     AccountId, Active, Epoch, Family, GENERATION, Row, RowKey, StreamKey, Version, ViewKey,
-    ledger::LargeViews, need::Need, record::ATTEMPT_CURSOR,
+    ledger::LargeViews,
+    need::Need,
+    record::{ATTEMPT_CURSOR, BASE},
 };
 use event_log::{Assignment, EventLog, Next, Partition, Position, Record, Subscription, Wait};
 use futures::future::OptionFuture;
@@ -198,7 +201,10 @@ impl Loop {
             let Some(bounds) = bounds.iter().find(|bounds| bounds.partition == assignment.partition) else {
                 return Err(Stopped(format!("the log has no partition {}", assignment.partition.0)));
             };
-            let start = self.recogniser().start_of(assignment, bounds).await?;
+            let start = match self.recogniser().start_of(assignment, bounds).await? {
+                Some(start) => start,
+                None => self.begin_anew(bounds).await?,
+            };
             let at = Position { partition: assignment.partition, offset: start };
             if let Err(error) = self.subscription.seek(at).await {
                 return Err(Stopped(error.to_string()));
@@ -265,6 +271,10 @@ impl Loop {
             records.iter().rev().map(|(position, _)| (position.partition, position.offset)).collect();
         let applied = self.applied(&records, &folded);
         self.write_folded(folded, applied, &first).await?;
+        if records.iter().any(|(_, record)| record.kind == BASE) {
+            // They change no row, but whoever made them waits until they are folded and all before them is durable.
+            self.flush_soon();
+        }
         self.measure_freshness(&records);
         self.working_set.shrink();
         self.note_caught_up().await
@@ -376,11 +386,15 @@ impl Loop {
         if !hints.is_empty() {
             self.hints.publish(hints);
         }
+        self.flush_soon();
+        Ok(())
+    }
+
+    fn flush_soon(&mut self) {
         if !self.has_unflushed {
             self.has_unflushed = true;
             self.flush_due = Instant::now() + self.settings.flush_every;
         }
-        Ok(())
     }
 
     /// Notes what may be committed, then makes it durable beside the fold.

@@ -5,7 +5,7 @@
 //! last folded record (design §4).
 
 use domain::{Epoch, Row, RowKey, Version, record::ERASED_CHECKSUM};
-use event_log::{Assignment, Bounds, EventLog, Limit, Partition, Position, Record};
+use event_log::{Assignment, Bounds, EventLog, Limit, LogError, Partition, Position, Record};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use view_store::{StoreError, ViewStore};
@@ -89,14 +89,16 @@ pub(crate) async fn epoch_of(store: &dyn ViewStore) -> Result<Epoch, StoreError>
 }
 
 impl Recogniser<'_> {
-    /// Checks that the log is the one that the store was folded from, and says where to go on.
-    pub(crate) async fn start_of(&self, assignment: &Assignment, bounds: &Bounds) -> Result<u64, Stopped> {
-        let Some(seen) = self.last_seen(assignment.partition).await? else {
-            // A new store, one that was moved away, or a new epoch: all of the log, whatever was committed.
-            return Ok(bounds.start);
-        };
+    /// Checks that the log is the one that the store was folded from, and says where to go on; `None` for a new store,
+    /// one that was moved away, or a new epoch: all of the log, whatever was committed.
+    pub(crate) async fn start_of(
+        &self,
+        assignment: &Assignment,
+        bounds: &Bounds,
+    ) -> Result<Option<u64>, Stopped> {
+        let Some(seen) = self.last_seen(assignment.partition).await? else { return Ok(None) };
         // A store older than the group's commit was restored: what is between was never folded into it.
-        Ok(assignment.committed.unwrap_or(bounds.start).clamp(bounds.start, seen.offset + 1))
+        Ok(Some(assignment.committed.unwrap_or(bounds.start).clamp(bounds.start, seen.offset + 1)))
     }
 
     /// The last folded record of a partition, which the log still holds; none in a new store or epoch.
@@ -111,7 +113,13 @@ impl Recogniser<'_> {
         })?;
         let at = Position { partition, offset: seen.offset };
         let limit = Limit { records_max: 1, bytes_max: 1 };
-        let found = until_done("reading the log", self.shutdown, || self.log.read(at, limit)).await?;
+        let read = || async {
+            match self.log.read(at, limit).await {
+                Err(LogError::Gone { .. }) => Ok(Vec::new()),
+                read => read,
+            }
+        };
+        let found = until_done("reading the log", self.shutdown, read).await?;
         let is_same = found.first().is_some_and(|(position, record)| {
             position.offset == seen.offset && checksum(record) == seen.checksum
         });

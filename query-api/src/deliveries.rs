@@ -12,7 +12,7 @@ use std::{
 use domain::{
     Millis, RowKey, ScanKey, Version,
     delivery::{self, Delivery, Outcome},
-    record::{ANSWER, COMMAND},
+    record::{ANSWER, BASE, COMMAND},
 };
 use event_log::{Limit, Partition, Position};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -173,7 +173,7 @@ impl Window {
                 continue;
             }
             let records = self.log.read(from, TAIL).await.ok()?;
-            let is_ours = |kind: &str| kind == ANSWER || kind == COMMAND;
+            let is_ours = |kind: &str| [ANSWER, COMMAND, BASE].contains(&kind);
             let found = records.into_iter().find(|(_, record)| record.id == id && !is_ours(&record.kind));
             if let Some((position, record)) = found {
                 return Some(Unfolded { received: record.received_at, position });

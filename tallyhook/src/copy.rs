@@ -4,6 +4,7 @@
 //! the cluster begins an epoch above them, before anything else, so that whatever it takes in later is newer.
 //! Every step may be repeated: a copy that was killed is begun again with the same words.
 
+mod bases;
 mod handover;
 mod records;
 mod rows;
@@ -52,11 +53,18 @@ pub(crate) async fn copy(
 
 async fn move_all(logs: Logs<'_>, stores: Stores<'_>) -> anyhow::Result<Copied> {
     let epoch = stores.begin_epoch(logs.epoch).await?;
+    let has_forgotten = bases::are_needed(logs.from).await?;
+    if has_forgotten {
+        bases::announce(logs).await?;
+    }
     let records = logs.copy().await?;
     stores.copy(logs).await?;
     let compared = stores.compare(logs).await?;
     // Only now: whoever starts before this folds the whole log again.
     handover::hand_over(logs, stores, epoch).await?;
+    if has_forgotten {
+        bases::make(logs, stores).await?;
+    }
     projector::recognise(logs.to, stores.to, &ProjectorSettings::default()).await?;
     Ok(Copied { records, compared, epoch })
 }

@@ -54,6 +54,8 @@ pub(crate) struct RowPorts {
     pub(crate) cache_age_max: Option<Duration>,
     /// What readers see until this way of folding has caught up; `None` where there is nothing else to see.
     pub(crate) served: Option<Served>,
+    /// All rows that say which account a login means, where the log forgets at our word.
+    pub(crate) aliases: Option<backfill::Aliases>,
     /// Drops what older ways of folding left behind, where that is this process's to decide.
     pub(crate) older: Option<embedded::OlderGenerations>,
 }

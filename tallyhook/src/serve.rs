@@ -3,6 +3,7 @@
 mod announce;
 mod gist_sink;
 pub(crate) mod http;
+mod retention;
 mod window;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -36,6 +37,7 @@ pub(crate) fn collectors() -> prometheus::Result<Collectors> {
     all.extend(IngestMetrics::new()?.collectors());
     all.extend(projector::Metrics::new()?.collectors());
     all.extend(backfill::Metrics::new()?.collectors());
+    all.extend(backfill::RetentionMetrics::new()?.collectors());
     all.extend(sinks::Metrics::new()?.collectors());
     all.extend(query_api::Metrics::new()?.collectors());
     all.extend(ports::collectors()?);
@@ -114,6 +116,10 @@ pub(crate) async fn start(settings: &Settings, roles: Roles) -> Result<Running, 
         work.spawn(async move { projector.run(stopping).await.map_err(|stopped| stopped.to_string()) });
         let stopping = stop_working.clone();
         work.spawn(async move { backfill.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        if let Some(retention) = retention::of(settings, &ports.log, rows, &reader, &registry)? {
+            let stopping = stop_working.clone();
+            work.spawn(async move { retention.run(stopping).await.map_err(|stopped| stopped.to_string()) });
+        }
         if let Some(sending) = sending {
             let stopping = stop_working.clone();
             work.spawn(async move { sending.run(stopping).await.map_err(|stopped| stopped.to_string()) });

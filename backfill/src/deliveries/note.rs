@@ -76,7 +76,8 @@ impl Asker {
 impl Watched {
     /// What is told of it, where its hours are counted.
     fn reading(&self, hours: &[HourReading], looked_ms: Millis) -> Vec<Event<'static>> {
-        let reading = || HookReading { hook: self.id, repo: self.repository(), looked_ms, hours: hours.to_vec() };
+        let reading =
+            || HookReading { hook: self.id, repo: self.repository(), looked_ms, hours: hours.to_vec() };
         self.stream.account().map(|_| Event::HookLooked(Box::new(reading()))).into_iter().collect()
     }
 }

@@ -1,5 +1,6 @@
 //! One record's events on their way into the ledger.
 
+mod founded;
 mod stars;
 
 use smallvec::SmallVec;

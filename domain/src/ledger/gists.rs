@@ -74,6 +74,13 @@ impl GistsCell {
         }
     }
 
+    /// Marks what is derived of them to be written.
+    pub(super) fn found(&mut self) {
+        if self.version > Version::NONE {
+            self.since = self.since.or(Some(self.version));
+        }
+    }
+
     /// Rough size in memory, in bytes: values and their stored form differ by what strings take on the heap.
     pub(super) fn weight(&self) -> usize {
         self.length * 2

@@ -172,6 +172,10 @@ impl<'a> Stored<'a> {
         Ok(Stored { header, body })
     }
 
+    pub(super) fn kind(&self) -> &str {
+        self.header.kind
+    }
+
     /// Size of the body once inflated.
     pub(super) fn body_bytes(&self) -> usize {
         match self.header.body {

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::offsets::{CommitReply, Offsets, Unsaved};
+use super::{
+    offsets::{CommitReply, Offsets, Unsaved},
+    trim::Trim,
+};
 use crate::{
     port::{AppendError, Appended, LogError},
     record::{DedupeKey, Record},
@@ -54,6 +57,8 @@ pub(super) struct Waiting {
 pub(super) struct Group {
     pub(super) appends: Vec<Waiting>,
     pub(super) unsaved: Unsaved,
+    /// What is forgotten after that.
+    pub(super) trim: Option<Trim>,
 }
 
 /// The queue between callers and the writing thread.
@@ -68,6 +73,8 @@ struct State {
     held_appends: usize,
     held_bytes: usize,
     offsets: Offsets,
+    /// Steps of trimming, each awaited by its caller before the next.
+    trims: VecDeque<Trim>,
     ended: Option<Ended>,
 }
 
@@ -90,7 +97,14 @@ impl Ended {
 
 impl Queue {
     pub(super) fn new(offsets: Offsets) -> Self {
-        let state = State { appends: VecDeque::new(), held_appends: 0, held_bytes: 0, offsets, ended: None };
+        let state = State {
+            appends: VecDeque::new(),
+            held_appends: 0,
+            held_bytes: 0,
+            offsets,
+            trims: VecDeque::new(),
+            ended: None,
+        };
         Queue { state: Mutex::new(state), work: Condvar::new() }
     }
 
@@ -136,6 +150,17 @@ impl Queue {
         Ok(())
     }
 
+    /// Asks for a step of trimming.
+    pub(super) fn trim(&self, trim: Trim) -> Result<(), LogError> {
+        let mut state = self.state();
+        if let Some(ended) = &state.ended {
+            return Err(LogError::Stop(ended.reason()));
+        }
+        state.trims.push_back(trim);
+        self.work.notify_one();
+        Ok(())
+    }
+
     /// Waits for work and takes a group of it; `None` when the log is closing and nothing is left.
     ///
     /// There is no artificial delay: whatever came while the last group was being written goes together.
@@ -144,7 +169,7 @@ impl Queue {
         loop {
             let due = state.offsets.due();
             let closing = state.ended.is_some();
-            if !state.appends.is_empty() || (due.is_some() && closing) {
+            if !state.appends.is_empty() || !state.trims.is_empty() || (due.is_some() && closing) {
                 break;
             }
             if closing {
@@ -171,13 +196,17 @@ impl Queue {
 
     /// Refuses what waits and whatever comes, for good.
     pub(super) fn fail(&self, reason: &str) {
-        let (appends, unsaved) = {
+        let (appends, unsaved, trims) = {
             let mut state = self.state();
             state.ended = Some(Ended::Broken(reason.to_owned()));
-            (std::mem::take(&mut state.appends), state.offsets.take_unsaved())
+            let trims = std::mem::take(&mut state.trims);
+            (std::mem::take(&mut state.appends), state.offsets.take_unsaved(), trims)
         };
-        for (append, _) in appends {
+        for trim in trims {
             // Whoever stopped waiting needs no answer; the same below.
+            let _ = trim.reply.send(Err(LogError::Stop(reason.to_owned())));
+        }
+        for (append, _) in appends {
             let _ = append.reply.send(Err(AppendError::Stop(reason.to_owned())));
         }
         for reply in unsaved.waiting {
@@ -205,7 +234,7 @@ impl State {
             self.held_bytes -= held_bytes;
             appends.push(append);
         }
-        Group { appends, unsaved: self.offsets.take_unsaved() }
+        Group { appends, unsaved: self.offsets.take_unsaved(), trim: self.trims.pop_front() }
     }
 }
 

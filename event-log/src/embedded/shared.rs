@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
 };
 
 use redb::ReadTransaction;
@@ -20,6 +20,8 @@ use crate::{
 /// What every follower of the log is told.
 #[derive(Clone)]
 pub(super) struct Published {
+    /// The start of each partition: everything from it on is there.
+    pub(super) starts: Arc<[u64]>,
     /// The end of each partition: everything before it is durable.
     pub(super) ends: Arc<[u64]>,
     /// Why nothing more will come.
@@ -33,6 +35,8 @@ pub(super) struct Shared {
     pub(super) known: Known,
     pub(super) tail: Tail,
     pub(super) published: watch::Sender<Published>,
+    /// What all records take as stored.
+    pub(super) stored_bytes: AtomicU64,
     pub(super) broken: watch::Sender<Option<String>>,
     /// The groups that have a member, which owns all partitions.
     pub(super) groups: Mutex<HashSet<String>>,
@@ -42,6 +46,20 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn publish_ends(&self, ends: &[u64]) {
         self.published.send_modify(|published| published.ends = ends.into());
+    }
+
+    pub(super) fn publish_start(&self, partition: u32, start: u64) {
+        self.published.send_modify(|published| {
+            let mut starts = published.starts.to_vec();
+            starts[partition as usize] = start;
+            published.starts = starts.into();
+        });
+    }
+
+    /// Refuses what is past retention.
+    pub(super) fn check_start(&self, at: Position) -> Result<(), LogError> {
+        let start = self.published.borrow().starts[at.partition.0 as usize];
+        if at.offset < start { Err(LogError::Gone { at, start }) } else { Ok(()) }
     }
 
     /// Ends all use of the log: every waiting and later call answers with `reason`.
@@ -97,9 +115,30 @@ impl Shared {
     }
 
     fn read_file(&self, from: Position, end: u64, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
-        self.file
-            .read(|transaction: &ReadTransaction| reader::records(transaction, from, end, limit))
-            .map_err(|fault| self.read_failure(&fault))
+        let read =
+            self.file.read(|transaction: &ReadTransaction| reader::records(transaction, from, end, limit));
+        read.or_else(|fault| {
+            // It may have been forgotten since its start was looked at.
+            self.check_start(from)?;
+            Err(self.read_failure(&fault))
+        })
+    }
+
+    /// Reads what trimming kept of a partition, from an offset on.
+    pub(super) async fn read_kept(
+        self: &Arc<Self>,
+        from: Position,
+        limit: Limit,
+    ) -> Result<Vec<(Position, Record)>, LogError> {
+        let shared = self.clone();
+        let start = self.published.borrow().starts[from.partition.0 as usize];
+        let read = move || {
+            let read = shared.file.read(|transaction| reader::kept(transaction, from, start, limit));
+            read.map_err(|fault| shared.read_failure(&fault))
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| LogError::Retry(format!("reading was interrupted: {error}")))?
     }
 
     /// Refuses a partition that the log does not have.

@@ -9,7 +9,7 @@ use super::{
     fault::{Fault, guarded},
     file::LogFile,
     open::FILE_NAME,
-    tables::{self, DEDUPE, OFFSETS, Records, records_name},
+    tables::{self, DEDUPE, OFFSETS, Records, STARTS, records_name},
 };
 use crate::port::{Identity, LogError};
 
@@ -55,10 +55,26 @@ impl LogSnapshot {
             for partition in 0..self.identity.partitions {
                 self.copy(&file, Records::new(&records_name(partition)))?;
             }
+            if self.has(STARTS)? {
+                file.write(tables::note_trimmed)?;
+                self.copy(&file, STARTS)?;
+            }
             self.copy(&file, DEDUPE)?;
             self.copy(&file, OFFSETS)
         });
         written.map_err(|fault| SnapshotError(format!("{} could not be written: {fault}", path.display())))
+    }
+
+    /// Whether the file has this table; an older one does not have all of them.
+    fn has<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<bool, Fault> {
+        match self.transaction.open_table(table) {
+            Ok(_) => Ok(true),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn copy<K: Key + 'static, V: Value + 'static>(

@@ -152,7 +152,7 @@ impl Subscription for EmbeddedSubscription {
             return Ok(Next::Assigned(self.assignments()));
         }
         loop {
-            let Published { ends, stopped } = self.published.borrow_and_update().clone();
+            let Published { ends, stopped, .. } = self.published.borrow_and_update().clone();
             if let Some(reason) = stopped {
                 return Err(LogError::Stop(reason.to_string()));
             }
@@ -173,6 +173,7 @@ impl Subscription for EmbeddedSubscription {
             )));
         }
         let index = from.partition.0 as usize;
+        self.shared.check_start(from)?;
         let end = self.published.borrow().ends[index];
         if from.offset > end {
             return Err(LogError::Stop(format!(

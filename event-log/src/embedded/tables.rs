@@ -14,8 +14,15 @@ pub const PARTITIONS: u32 = 4;
 /// What a file may say: a count outside of it is damage, not a log.
 const PARTITIONS_SANE: RangeInclusive<u32> = 1..=1024;
 
-/// The layout of the file as a whole; a release that changes it counts up.
-pub(super) const FORMAT: u32 = 1;
+/// The newest layout of the file as a whole that this release knows. A new file has the first one; what an older
+/// release would misread counts up when it is first done.
+pub(super) const FORMAT: u32 = FORMAT_TRIMMED;
+
+/// Everything is there.
+const FORMAT_WHOLE: u32 = 1;
+
+/// Records before [`STARTS`] may be missing.
+const FORMAT_TRIMMED: u32 = 2;
 
 /// What this file is: `format` and `partitions` as 4 bytes, `incarnation` as 16, all big endian.
 const LOG: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("log");
@@ -28,6 +35,13 @@ pub(super) const DEDUPE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(
 
 /// Group and partition → the offset to continue from.
 pub(super) const OFFSETS: TableDefinition<'_, (&str, u32), u64> = TableDefinition::new("offsets");
+
+/// Partition → the offset from which on every record is there; none where nothing was forgotten.
+pub(super) const STARTS: TableDefinition<'_, u32, u64> = TableDefinition::new("starts");
+
+/// Partition → the stored bytes of its records before an offset, and that offset. Written now and then: what is
+/// appended after it is weighed at the next start.
+pub(super) const WEIGHTS: TableDefinition<'_, u32, (u64, u64)> = TableDefinition::new("weights");
 
 /// Offset → stored record, one table per partition.
 pub(super) type Records<'a> = TableDefinition<'a, u64, &'static [u8]>;
@@ -50,7 +64,7 @@ pub(super) enum About {
 /// Makes a new log of an empty database.
 pub(super) fn create(transaction: &WriteTransaction, identity: Identity) -> Result<(), Fault> {
     let mut log = transaction.open_table(LOG)?;
-    log.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
+    log.insert(FORMAT_KEY, FORMAT_WHOLE.to_be_bytes().as_slice())?;
     log.insert(INCARNATION_KEY, identity.incarnation.to_be_bytes().as_slice())?;
     log.insert(PARTITIONS_KEY, identity.partitions.to_be_bytes().as_slice())?;
     for partition in 0..identity.partitions {
@@ -58,6 +72,12 @@ pub(super) fn create(transaction: &WriteTransaction, identity: Identity) -> Resu
     }
     transaction.open_table(DEDUPE)?;
     transaction.open_table(OFFSETS)?;
+    Ok(())
+}
+
+/// Notes that records may be missing: an older release must not take that for damage.
+pub(super) fn note_trimmed(transaction: &WriteTransaction) -> Result<(), Fault> {
+    transaction.open_table(LOG)?.insert(FORMAT_KEY, FORMAT_TRIMMED.to_be_bytes().as_slice())?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -17,12 +17,14 @@ use super::{
     fault::Fault,
     offsets,
     queue::{AppendReply, Group, Ready, Waiting},
+    reader::Extent,
     settings::CommitStats,
     shared::Shared,
     tables::{Records, records_name},
+    trim::{self, Step, Trim, Weights},
 };
 use crate::{
-    port::{AppendError, Appended, LogError, Partition, Position},
+    port::{AppendError, Appended, LogError, Partition, Position, Trimmed},
     record::DedupeKey,
 };
 
@@ -33,6 +35,7 @@ pub(super) struct Writer {
     next: Vec<u64>,
     /// The number of the next row of dedupe keys.
     next_dedupe_row: u64,
+    weights: Weights,
 }
 
 /// A group after its duplicates were sorted out.
@@ -47,8 +50,9 @@ struct Batch {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, next: Vec<u64>, next_dedupe_row: u64) -> Self {
-        Writer { shared, next, next_dedupe_row }
+    pub(super) fn new(shared: Arc<Shared>, extents: &[Extent], next_dedupe_row: u64) -> Self {
+        let next = extents.iter().map(|extent| extent.end).collect();
+        Writer { shared, next, next_dedupe_row, weights: Weights::new(extents) }
     }
 
     /// Writes until the log is closed or broken.
@@ -68,7 +72,7 @@ impl Writer {
 
     /// Whether the log can still be written.
     fn write_group(&mut self, group: Group) -> bool {
-        let Group { appends, unsaved } = group;
+        let Group { appends, unsaved, trim } = group;
         let batch = self.sort_out(appends);
         let started = Instant::now();
         let saved = if batch.appends.is_empty() && unsaved.offsets.is_empty() {
@@ -89,6 +93,9 @@ impl Writer {
                 }
                 for reply in unsaved.waiting {
                     let _ = reply.send(Err(LogError::Stop(reason.clone())));
+                }
+                if let Some(trim) = trim {
+                    let _ = trim.reply.send(Err(LogError::Stop(reason)));
                 }
                 return false;
             }
@@ -115,7 +122,42 @@ impl Writer {
         {
             on_commit(stats);
         }
-        true
+        trim.is_none_or(|trim| self.trim(trim))
+    }
+
+    /// One step of trimming; whether the log can still be written.
+    fn trim(&mut self, trim: Trim) -> bool {
+        let Trim { before, kept, reply } = trim;
+        let index = before.partition.0 as usize;
+        let start = self.shared.published.borrow().starts[index];
+        // An empty partition would give its offsets out again.
+        let until = before.offset.min(self.next[index].saturating_sub(1));
+        if until <= start {
+            let _ = reply.send(Ok(Step { trimmed: Trimmed::default(), is_last: true }));
+            return true;
+        }
+        let weights = &self.weights;
+        let ends = &self.next;
+        let saved = self.shared.file.write(|transaction| {
+            let deleted = trim::delete(transaction, before.partition.0, start..until, &kept)?;
+            weights.write(transaction, ends, Some((before.partition.0, deleted.trimmed.bytes)))?;
+            Ok(deleted)
+        });
+        match saved {
+            Ok(deleted) => {
+                self.weights.forget(before.partition.0, deleted.trimmed.bytes);
+                self.shared.stored_bytes.store(self.weights.total(), Ordering::Relaxed);
+                self.shared.publish_start(before.partition.0, deleted.start);
+                let _ = reply.send(Ok(Step { trimmed: deleted.trimmed, is_last: deleted.start >= until }));
+                true
+            }
+            Err(fault) => {
+                let reason = self.shared.write_failure(&fault);
+                self.shared.fail(&reason);
+                let _ = reply.send(Err(LogError::Stop(reason)));
+                false
+            }
+        }
     }
 
     /// Answers what is known to be durable, and gives positions to what is not.
@@ -169,6 +211,9 @@ impl Writer {
                     table.insert(offset, ready.stored.as_slice())?;
                 }
             }
+            if self.weights.are_due() {
+                self.weights.write(transaction, &self.next, None)?;
+            }
             offsets::write(transaction, unsaved)?;
             dedupe::write(transaction, self.next_dedupe_row, newest, &batch.keys)
         })
@@ -184,6 +229,13 @@ impl Writer {
             self.shared
                 .tail
                 .extend(stored(&batch.appends).map(|ready| (ready.partition, ready.record.clone())));
+            if self.weights.are_due() {
+                self.weights.written();
+            }
+            for ready in stored(&batch.appends) {
+                self.weights.add(ready.partition, ready.stored.len() as u64);
+            }
+            self.shared.stored_bytes.store(self.weights.total(), Ordering::Relaxed);
             self.next = batch.next;
             self.shared.publish_ends(&self.next);
         }

@@ -112,12 +112,12 @@ impl Reader {
         if from.offset >= end {
             return Ok(Vec::new());
         }
-        let start = bound(Offset::Beginning).map_err(|error| retry(&error))?.max(from.offset);
-        if start >= end {
-            return Ok(Vec::new());
+        let start = bound(Offset::Beginning).map_err(|error| retry(&error))?;
+        if from.offset < start {
+            return Err(LogError::Gone { at: from, start });
         }
         let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let outcome = self.read_turn(Position { offset: start, ..from }, end, limit, deadline);
+        let outcome = self.read_turn(from, end, limit, deadline);
         // What was fetched beyond is dropped, and nothing more is fetched.
         self.consumer.unassign().map_err(|error| retry(&error))?;
         outcome

@@ -107,11 +107,11 @@ fn a_later_format_is_refused() {
     drop(open(folder.path()).unwrap());
     let database = Database::create(folder.path().join(FILE_NAME)).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(LOG).unwrap().insert("format", 2u32.to_be_bytes().as_slice()).unwrap();
+    transaction.open_table(LOG).unwrap().insert("format", 3u32.to_be_bytes().as_slice()).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let refused = refusal(folder.path());
-    assert!(matches!(refused, OpenError::Newer { format: 2, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { format: 3, .. }), "{refused:?}");
 }
 
 #[tokio::test]

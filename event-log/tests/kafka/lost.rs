@@ -95,7 +95,7 @@ async fn the_member_that_is_stopped() {
     match member.commit(&after(&records), Wait::Durable).await {
         Ok(()) => println!("\nmember: commit ignored"),
         Err(LogError::Retry(_)) => println!("\nmember: commit refused"),
-        Err(LogError::Stop(reason)) => println!("\nmember: stopped: {reason}"),
+        Err(error) => println!("\nmember: stopped: {error}"),
     }
     loop {
         if let Next::Lost(partitions) = next(&mut *member).await {

@@ -119,7 +119,7 @@ async fn a_topic_that_was_made_anew_is_another_log_and_its_followers_stop() {
                 Err(LogError::Retry(_)) => {}
                 // The group may hand its partitions out anew first; whoever starts then looks at the log itself.
                 Ok(event_log::Next::Revoked(_) | event_log::Next::Lost(_)) => break "made anew".to_owned(),
-                Ok(other) => panic!("{other:?}"),
+                other => panic!("{other:?}"),
             }
         }
     });

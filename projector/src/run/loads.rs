@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domain::{AccountId, StreamKey};
+use domain::{AccountId, StreamKey, record::BASE};
 use event_log::{Position, Record};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,8 +19,10 @@ impl Loop {
         &mut self,
         records: Vec<(Position, Record)>,
     ) -> Result<Vec<(Position, Record)>, Stopped> {
+        // A base's records change no account.
+        let changing = records.iter().filter(|(_, record)| record.kind != BASE);
         let accounts: BTreeSet<AccountId> =
-            records.iter().filter_map(|(_, record)| record.stream.account()).collect();
+            changing.filter_map(|(_, record)| record.stream.account()).collect();
         for account in accounts {
             if !self.working_set.has(account) && !self.loads.has(account) {
                 self.load_account(account).await?;

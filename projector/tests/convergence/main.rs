@@ -6,6 +6,7 @@
 //! - With changes that nobody tells, the same after one sweep more.
 //! - All plans of a history end in the same bytes, `as_of` included; a restart and a rebuild give every row
 //!   again; the power may be cut at any moment.
+//! - The log may forget what is behind a base, at any moment; then a rebuild gives every row again all the same.
 //! - What was hidden is never shown before it is reopened by the rules.
 //!
 //! `TALLYHOOK_TEST_CASES` says how many cases each test tries; `TALLYHOOK_TEST_SEED` tries one, and
@@ -18,6 +19,7 @@ mod hidden;
 mod history;
 mod plan;
 mod play;
+mod retention;
 
 use std::{
     num::NonZero,
@@ -83,8 +85,13 @@ fn try_cases(first_seed: u64, cases: u64, course: Course) {
         }
     });
     let tried = next.into_inner().min(first_seed + cases) - first_seed;
-    println!("{course:?}: {tried} cases in {:.1} s", started.elapsed().as_secs_f64());
-    let Some((seed, wrong)) = failure.into_inner().unwrap() else { return };
+    let forgotten = case::FORGOTTEN.load(Ordering::Relaxed);
+    let took = started.elapsed().as_secs_f64();
+    println!("{course:?}: {tried} cases in {took:.1} s, {forgotten} plays so far with a log that forgot");
+    let Some((seed, wrong)) = failure.into_inner().unwrap() else {
+        assert!(tried < 100 || forgotten > tried / 4, "hardly any log forgot");
+        return;
+    };
     let (steps, wrong) = minimised(steps_of(seed), wrong, |steps| recipe(seed, steps));
     panic!("{course:?} seed {seed}, {steps} steps: {wrong}");
 }

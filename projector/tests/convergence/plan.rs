@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) restarted: u32,
     /// How many moments the power is cut, in percent.
     pub(crate) cut: u32,
+    /// How many moments the log begins to forget, in percent.
+    pub(crate) retained: u32,
     /// Whether every account is forgotten after each batch, and loaded again.
     pub(crate) forgets: bool,
     /// Deliveries within so many milliseconds are folded together.
@@ -63,6 +65,7 @@ impl Plan {
             forgets: pick(&[0, 0, 0, 1]) == 1,
             batch_ms: i64::from(pick(&[0, 0, 20, 500])),
             skew_ms: i64::from(pick(&[0, 0, 7_000, 3_600_000])) - i64::from(pick(&[0, 0, 1_800_000])),
+            retained: pick(&[0, 0, 0, 0, 3, 12]),
         }
     }
 
@@ -71,8 +74,13 @@ impl Plan {
         let usual = ProjectorSettings::default();
         ProjectorSettings {
             working_set_bytes_max: if self.forgets { 1 } else { usual.working_set_bytes_max },
-            // So often that a cut finds anything between nothing and everything durable.
-            flush_every: if self.cut > 0 { Duration::from_millis(1) } else { usual.flush_every },
+            // So often that a cut finds anything between nothing and everything durable, and a log that forgets waits
+            // for little.
+            flush_every: if self.cut > 0 || self.retained > 0 {
+                Duration::from_millis(1)
+            } else {
+                usual.flush_every
+            },
             ..usual
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     hidden::Hidings,
     history::{Course, History, Untold},
     plan::Plan,
+    retention::Forgetting,
 };
 
 /// Needs are asked again and again until none is open; so often means that answers end nothing.
@@ -50,6 +51,8 @@ enum Entry {
     Restart,
     /// The power goes, while a delivery arrives.
     Cut(Cut),
+    /// The log begins to forget.
+    Retain,
 }
 
 /// A question, or a sweep, on its way.
@@ -76,6 +79,7 @@ pub(crate) struct Play<'p> {
     /// When each event was emitted, and when its first copy arrives everywhere.
     arrivals: Vec<(i64, i64)>,
     hidings: Hidings,
+    pub(crate) forgetting: Forgetting,
     /// How many questions were asked.
     pub(crate) questions: usize,
 }
@@ -104,6 +108,7 @@ impl<'p> Play<'p> {
             planned: BTreeSet::new(),
             arrivals: Vec::new(),
             hidings: Hidings::default(),
+            forgetting: Forgetting::default(),
             questions: 0,
         };
         play.fill_agenda();
@@ -190,6 +195,8 @@ impl<'p> Play<'p> {
                 self.arrivals.push((*at, first));
             }
         }
+        // Of its own: what else happens is the same with it and without.
+        let mut retains = ChaCha8Rng::seed_from_u64(self.plan.seed ^ 0x000b_a5e5);
         for moment in &history.moments {
             let at = moment.at_ms;
             if self.rng.random_bool(0.6) {
@@ -202,6 +209,10 @@ impl<'p> Play<'p> {
             }
             if self.rng.random_range(0..100) < self.plan.restarted {
                 self.at(at + 300, Entry::Restart);
+            }
+            if retains.random_range(0..100) < self.plan.retained {
+                let delay = self.plan.delay(&mut retains);
+                self.at(at + delay, Entry::Retain);
             }
             if self.rng.random_range(0..100) < self.plan.cut {
                 let cut = match self.rng.random_range(0..4) {
@@ -245,6 +256,7 @@ impl<'p> Play<'p> {
                 Entry::Resume(job) => self.go_on(job).await?,
                 Entry::Restart => self.stage.restart().await,
                 Entry::Cut(cut) => self.cut(cut).await?,
+                Entry::Retain => self.forgetting.begin(self.stage).await,
             }
         }
         Ok(())
@@ -262,6 +274,7 @@ impl<'p> Play<'p> {
                 tokio::task::yield_now().await;
             }
         }
+        self.forgetting.kill().await;
         let disks = self.disks.expect("a plan that cuts the power has disks");
         disks.cut(self.stage, cut).await;
         self.look_at_hidden().await

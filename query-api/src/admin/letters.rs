@@ -51,7 +51,10 @@ fn letter(row: &Row) -> Result<Option<Letter>, ReadError> {
 /// Its record, as long as the log has it.
 pub(super) async fn record(window: &Window, letter: &Letter) -> Result<Option<Record>, Problem> {
     let one = Limit { records_max: 1, bytes_max: usize::MAX };
-    let records = window.log.read(letter.position, one).await?;
+    let records = match window.log.read(letter.position, one).await {
+        Err(LogError::Gone { .. }) => return Ok(None),
+        read => read?,
+    };
     let found = records.into_iter().find(|(position, _)| *position == letter.position);
     Ok(found.map(|(_, record)| record))
 }

@@ -40,7 +40,7 @@ async fn commit(logs: Logs<'_>, ends: &[Position]) -> anyhow::Result<()> {
             }
             Ok(Next::Records(_)) => continue,
             Err(LogError::Retry(_)) => continue,
-            Err(stop @ LogError::Stop(_)) => return Err(stop.into()),
+            Err(error) => return Err(error.into()),
         };
         for assignment in assigned {
             let end = ends.iter().find(|end| end.partition == assignment.partition);

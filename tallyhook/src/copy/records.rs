@@ -7,9 +7,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use domain::{Epoch, Version, record::COPIED_VERSION};
+use domain::{
+    Epoch, Version,
+    record::{BASE, COPIED_VERSION},
+};
 use event_log::{AppendError, EventLog, Limit, Partition, Position, Record};
 use tracing::{info, warn};
+
+use super::bases::is_mark;
 
 /// What is read and appended at a time: enough for the network, little in memory.
 const BATCH: Limit = Limit { records_max: 2_000, bytes_max: 8 * 1024 * 1024 };
@@ -70,6 +75,16 @@ impl Logs<'_> {
             let Some((_, copy)) = self.to.read(last, ONE).await?.pop() else {
                 bail!("the target log does not give its record {last}");
             };
+            if last.offset == 0 && is_mark(&copy) {
+                // Said before anything was copied.
+                continue;
+            }
+            if copy.kind == BASE && copied_version(&copy).is_none() {
+                // A base was begun here, and before that all was copied.
+                reached
+                    .insert(bounds.partition, Position { partition: Partition(u32::MAX), offset: u64::MAX });
+                continue;
+            }
             let origin = self.origin(&copy).with_context(|| {
                 format!("record {last} of the target log is its own: copy into a new topic")
             })?;
@@ -98,6 +113,7 @@ impl Logs<'_> {
                 let after = last.offset + 1;
                 let missing: Vec<Record> = batch
                     .into_iter()
+                    .filter(|(_, record)| !is_mark(record))
                     .filter(|(at, record)| {
                         reached.get(&self.to.partition_of(record.stream)).is_none_or(|reached| at > reached)
                     })
@@ -153,6 +169,11 @@ impl Logs<'_> {
         stream: domain::StreamKey,
         version: Version,
     ) -> anyhow::Result<Option<Position>> {
+        let from = self.from.bounds().await?;
+        let partition = self.from.partition_of(stream);
+        if from.iter().any(|bounds| bounds.partition == partition && version.offset() < bounds.start) {
+            return Ok(None);
+        }
         let mut next = Position { partition: self.to.partition_of(stream), offset: 0 };
         loop {
             let batch = self.to.read(next, BATCH).await?;
@@ -178,7 +199,9 @@ impl From<event_log::LogError> for CopyError {
     fn from(error: event_log::LogError) -> Self {
         match error {
             event_log::LogError::Retry(cause) => CopyError::Passing(cause),
-            stop @ event_log::LogError::Stop(_) => CopyError::Final(stop.into()),
+            error @ (event_log::LogError::Stop(_) | event_log::LogError::Gone { .. }) => {
+                CopyError::Final(error.into())
+            }
         }
     }
 }

@@ -114,10 +114,12 @@ async fn moved_row(row: Row, logs: Logs<'_>) -> anyhow::Result<Row> {
     let DeadLetter::Dead { id, kind, received_ms, reason, .. } = DeadLetter::decode(&row.value)? else {
         return Ok(row);
     };
-    let Some(at) = logs.position_of(stream, version).await? else {
-        bail!("the record of dead letter {id} is not in the target log");
+    let (partition, offset) = match logs.position_of(stream, version).await? {
+        Some(at) => (at.partition.0, at.offset),
+        // The folder's log has forgotten it: it is nowhere.
+        None if super::bases::are_needed(logs.from).await? => (logs.to.partition_of(stream).0, u64::MAX),
+        None => bail!("the record of dead letter {id} is not in the target log"),
     };
-    let (partition, offset) = (at.partition.0, at.offset);
     let letter = DeadLetter::Dead { id, kind, partition, offset, received_ms, reason };
     Ok(Row { value: letter.encode().into(), ..row })
 }

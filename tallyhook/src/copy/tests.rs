@@ -5,13 +5,16 @@ use std::{
     path::Path,
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use domain::{
     AccountId, Epoch, Event, Forge as ForgeTag, Row, RowKey, StreamKey, Version, ViewKey,
     directory::DeadLetter, event::TrackedBy,
 };
-use event_log::{EmbeddedLog, EmbeddedLogSettings, EventLog, Limit, Partition, Position, Record};
+use event_log::{
+    EmbeddedLog, EmbeddedLogSettings, EventLog, Limit, Partition, Position, Record, embedded::PARTITIONS,
+};
 use fake_github::{Life, NewRepository, Weights};
 use projector::ProjectorSettings;
 use serde_json::Value;
@@ -257,4 +260,54 @@ async fn what_holds_something_else_is_no_target() {
     let sentence = refused(copy(nothing.path(), &log, &store).await);
     assert!(sentence.contains("no data folder"), "{sentence}");
     assert!(nothing.path().read_dir().unwrap().next().is_none(), "nothing was made there");
+}
+
+/// Has the log of a stage forget everything that it may.
+async fn forget(stage: &Stage) {
+    let store = stage.store();
+    let aliases = store.clone();
+    let retention = backfill::Retention {
+        log: stage.log(),
+        store: Arc::new(store),
+        aliases: Arc::new(move || aliases.rows_of(domain::Family::Alias)),
+        partitions: tokio::sync::watch::channel((0..PARTITIONS).collect()).1,
+        metrics: backfill::RetentionMetrics::new().unwrap(),
+        settings: backfill::RetentionSettings {
+            age: Some(Duration::ZERO),
+            bytes: None,
+            every: Duration::ZERO,
+            pace: Duration::ZERO,
+        },
+    };
+    retention.look_once().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_has_forgotten_can_be_built_anew_where_it_was_copied_to() {
+    let story = Story::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (log, store) = open(folder.path());
+    let stage = Stage::over(log, store, ProjectorSettings::default()).await;
+    story.begin(&stage).await;
+    forget(&stage).await;
+    let bounds = stage.log().bounds().await.unwrap();
+    assert!(bounds.iter().any(|bounds| bounds.start > 0), "{bounds:?}");
+    let shown = story.shown(&stage).await;
+    stage.stop().await.unwrap();
+    drop(stage);
+    let (log, store) = empty_target().await;
+    copy(folder.path(), &log, &store).await.unwrap();
+    let again = copy(folder.path(), &log, &store).await.unwrap();
+    assert_eq!(again.records, 0, "a finished copy may be begun again");
+
+    let moved = Stage::over(log, store, ProjectorSettings::default()).await;
+    assert_eq!(story.shown(&moved).await, shown);
+    let (_, anew) = empty_target().await;
+    // As `tallyhook epoch open` leaves it.
+    let (epoch, version) = (Epoch(2), Version::new(Epoch(2), 0));
+    anew.write(vec![Row { key: RowKey::Epoch, version, value: epoch.encode().into() }]).await.unwrap();
+    moved.restart_on(anew).await;
+    assert!(moved.progress().wait_caught_up().await, "it folds what is there");
+    assert_eq!(story.shown(&moved).await, shown, "built anew");
+    story.go_on(&moved).await;
 }

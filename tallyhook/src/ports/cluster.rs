@@ -85,6 +85,8 @@ async fn open_rows(places: &Cluster) -> Result<(RowPorts, CqlStore, Arc<KafkaHin
         near,
         far: Arc::clone(&far) as Arc<dyn Hints>,
         cache_age_max: Some(CACHE_AGE_MAX),
+        // Kafka keeps everything.
+        aliases: None,
         served: None,
         older: None,
     };

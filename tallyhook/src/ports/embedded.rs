@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use domain::{Epoch, GENERATION, Row, RowKey, Version};
+use domain::{Epoch, Family, GENERATION, Row, RowKey, Version};
 use event_log::{
     EventLog,
     embedded::{EmbeddedLog, EmbeddedLogSettings},
@@ -30,6 +30,7 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
     let eraser = Eraser::new(Arc::downgrade(&log), state.clone(), data_dir.to_owned());
     let log: Arc<dyn EventLog> = log;
     let store: Arc<dyn ViewStore> = Arc::new(state.clone());
+    let aliases = state.clone();
     let served = older::served(&log, &store, &hints, shown_of(&*log, &state).await?).await?;
     Ok(Ports {
         broken,
@@ -43,6 +44,7 @@ pub(super) async fn open(data_dir: &Path) -> Result<Ports, Failure> {
             near: Arc::clone(&hints),
             far: hints,
             cache_age_max: None,
+            aliases: Some(Arc::new(move || aliases.rows_of(Family::Alias))),
             older: Some(OlderGenerations(state)),
         }),
         is_cluster: false,

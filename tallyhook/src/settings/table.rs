@@ -54,6 +54,18 @@ pub(crate) const TABLE: &[Setting] = &[
         about: "Where the store is: `embedded:`, or `scylla://[user:password@]host:9042[,host…]/keyspace`, which is \
                 ScyllaDB or Apache Cassandra.",
     },
+    plain(
+        "log_retention",
+        "30d",
+        "How long the log of a data folder keeps what was delivered and answered. Before older records go, the rows that \
+         were made of them are appended as a base, from which rows can be built anew; commands stay. `off`: for ever. \
+         Kafka keeps everything: its topic must have `retention.ms=-1`.",
+    ),
+    plain(
+        "log_retention_bytes",
+        "off",
+        "How large the log of a data folder may become, such as `20GiB`, before its oldest records go the same way.",
+    ),
     secret(
         "webhook_secret",
         "Secret with which GitHub signs deliveries; read again on SIGHUP and when its file changes. With none, `serve` \

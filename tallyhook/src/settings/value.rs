@@ -117,6 +117,13 @@ pub(super) fn bytes(text: &str) -> Parsed<usize> {
     }
 }
 
+pub(super) fn bytes_or_off(text: &str) -> Parsed<Option<u64>> {
+    if text.trim() == OFF {
+        return Ok(None);
+    }
+    bytes(text).map(|bytes| Some(bytes as u64))
+}
+
 pub(super) fn quota(text: &str) -> Parsed<Option<Quota>> {
     let text = text.trim();
     if text == OFF {

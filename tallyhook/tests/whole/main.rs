@@ -32,6 +32,7 @@ mod privacy;
 mod profiles;
 mod refused;
 mod restart;
+mod retention;
 mod rings;
 mod settings;
 mod shares;

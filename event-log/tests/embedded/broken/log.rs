@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domain::StreamKey;
 use event_log::{
     AppendError, Appended, Bounds, DedupeKey, EventLog, Identity, Limit, LogError, Partition, Position,
-    Record, Subscription,
+    Record, Subscription, Trimmed,
 };
 
 use super::{Break, subscription::BrokenSubscription};
@@ -148,7 +148,12 @@ impl EventLog for BrokenLog {
 
     async fn read(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
         let limit = if self.how == Break::ReadsWithoutLimits { ALL } else { limit };
-        let mut records = self.inner.read(from, limit).await?;
+        let mut records = match self.inner.read(from, limit).await {
+            Err(LogError::Gone { start, .. }) if self.how == Break::ReadsFromTheStart => {
+                self.inner.read(Position { offset: start, ..from }, limit).await?
+            }
+            read => read?,
+        };
         match self.how {
             Break::ReadsNothingWhenTheFirstIsLarge => {
                 records.retain(|(_, record)| record.body.len() <= limit.bytes_max);
@@ -170,6 +175,12 @@ impl EventLog for BrokenLog {
                     bounds.end = bounds.end.saturating_sub(1);
                 }
             }
+            // What a log does that forgets by itself where it begins.
+            Break::StartsWhereItBegan if self.start > 0 => {
+                for bounds in &mut bounds {
+                    bounds.start = 0;
+                }
+            }
             Break::TellsOldBounds => {
                 let mut state = self.memory.state.lock().unwrap();
                 bounds = state.bounds.get_or_insert(bounds).clone();
@@ -177,6 +188,19 @@ impl EventLog for BrokenLog {
             _ => {}
         }
         Ok(bounds)
+    }
+
+    async fn trim(&self, before: Position, kept: &[&str]) -> Result<Option<Trimmed>, LogError> {
+        let kept = if self.how == Break::TrimsCommandsToo { &[] } else { kept };
+        self.inner.trim(before, kept).await
+    }
+
+    async fn kept(&self, from: Position, limit: Limit) -> Result<Vec<(Position, Record)>, LogError> {
+        self.inner.kept(from, limit).await
+    }
+
+    fn stored_bytes(&self) -> Option<u64> {
+        self.inner.stored_bytes()
     }
 
     fn identity(&self) -> Identity {
