@@ -63,6 +63,10 @@ pub async fn rows_of(store: &dyn ViewStore, account: AccountId) -> Result<Vec<He
     }
     for repo in repositories {
         look(store, RowKey::View(stream, ViewKey::Repository(repo)), &mut held).await?;
+        let mut steps = store.scan(&ScanKey::Trail(account, repo)).await?;
+        while let Some(row) = steps.try_next().await? {
+            held.push(Held::of(&row));
+        }
         neighbours(store, stream, repo, &mut held).await?;
     }
     Ok(held)
