@@ -113,7 +113,10 @@ impl Asker {
                 }
                 Answer::Refused { status, .. } => {
                     info!(status, hook_id = hook.id, "GitHub does not show what a webhook has sent");
-                    self.deliveries().hide(hook.id, now());
+                    let mut deliveries = self.deliveries();
+                    deliveries.hide(hook.id, now());
+                    // What is open now is closed by a sweep, or not at all.
+                    deliveries.wish_check(account);
                     return Ok(Ended::Answered);
                 }
                 Answer::Empty { .. } => return Ok(Ended::Answered),
