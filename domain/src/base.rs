@@ -136,8 +136,8 @@ pub fn single_rows(stream: StreamKey) -> Vec<RowKey> {
 /// The stream of a base's first and last record: one that is in the partition, and no account's.
 pub fn carrier(is_there: impl Fn(StreamKey) -> bool) -> StreamKey {
     // Forges count from 1 and are not near the end.
-    let streams = (0..=u64::MAX).rev().map(|id| StreamKey::Account(AccountId::github(id)));
-    streams.into_iter().find(|stream| is_there(*stream)).unwrap_or(StreamKey::Service)
+    let mut streams = (0..=u64::MAX).rev().map(|id| StreamKey::Account(AccountId::github(id)));
+    streams.find(|stream| is_there(*stream)).unwrap_or(StreamKey::Service)
 }
 
 impl Part {
