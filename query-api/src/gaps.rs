@@ -257,20 +257,20 @@ impl Window {
             return Ok(GapLedger::default());
         }
         let key = RowKey::View(StreamKey::Account(account), ViewKey::Gaps);
-        let row = self.store.get(&key).await.map_err(unavailable)?;
+        let row = self.store.get(&key).await.map_err(|error| unavailable(&error))?;
         let ledger = row.map(|row| GapLedger::decode(&row.value)).transpose();
         Ok(ledger.map_err(|_| ReadError::Unreadable)?.unwrap_or_default())
     }
 
     async fn hook(&self, account: AccountId, id: u64) -> Result<Hook, ReadError> {
         let key = RowKey::Entity(StreamKey::Account(account), EntityKey::Hook(id));
-        let row = self.store.get(&key).await.map_err(unavailable)?;
+        let row = self.store.get(&key).await.map_err(|error| unavailable(&error))?;
         let hook = row.map(|row| Hook::decode(&row.value)).transpose();
         Ok(hook.map_err(|_| ReadError::Unreadable)?.unwrap_or_default())
     }
 }
 
-fn unavailable(error: StoreError) -> ReadError {
+fn unavailable(error: &StoreError) -> ReadError {
     tracing::warn!(%error, "gaps could not be read");
     ReadError::Unavailable
 }

@@ -116,7 +116,7 @@ impl Asker {
                     let mut deliveries = self.deliveries();
                     deliveries.hide(hook.id, now());
                     // What is open now is closed by a sweep, or not at all.
-                    deliveries.wish_check(account);
+                    deliveries.wish_check(stream);
                     return Ok(Ended::Answered);
                 }
                 Answer::Empty { .. } => return Ok(Ended::Answered),
@@ -188,10 +188,8 @@ impl Asker {
                 "what a webhook sent in between is not shown any more; everything it may have been about is asked again"
             );
         }
-        if (counts[Repaired::Lost.place()] > 0 || is_unseen)
-            && let Some(account) = stream.account()
-        {
-            self.deliveries().wish_check(account);
+        if counts[Repaired::Lost.place()] > 0 || is_unseen {
+            self.deliveries().wish_check(stream);
         }
         Ok(if rest > 0 { Ended::Part } else { Ended::Answered })
     }

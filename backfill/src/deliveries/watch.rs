@@ -211,9 +211,12 @@ impl Deliveries {
         self.looks_at_app || !self.kept.is_empty()
     }
 
-    /// Something that was sent to an account cannot be had: it is to be swept soon.
-    pub(super) fn wish_check(&mut self, account: AccountId) {
-        self.checks.wish(account);
+    /// Something that a hook of this stream sent cannot be had: its account is to be swept soon. What an App's hook
+    /// sends is about nobody in particular; the sweep's own time comes for all.
+    pub(super) fn wish_check(&mut self, stream: StreamKey) {
+        if let StreamKey::Account(account) = stream {
+            self.checks.wish(account);
+        }
     }
 
     /// What is to be done next, if it is due.

@@ -93,13 +93,13 @@ pub(super) fn extents(transaction: &ReadTransaction, partitions: u32) -> Result<
 }
 
 /// A partition's row of a table that an older file does not have.
-fn noted<V: redb::Value + 'static>(
+fn noted<V>(
     transaction: &ReadTransaction,
     table: TableDefinition<'_, u32, V>,
     partition: u32,
 ) -> Result<Option<V>, Fault>
 where
-    V: for<'v> redb::Value<SelfType<'v> = V>,
+    V: for<'v> redb::Value<SelfType<'v> = V> + 'static,
 {
     match transaction.open_table(table) {
         Ok(table) => Ok(table.get(partition)?.map(|value| value.value())),

@@ -134,10 +134,8 @@ async fn headers_names_and_refusals_are_those_of_the_repository() {
 async fn many_changes_are_told_from_a_base_on() {
     let bench = Bench::new(patient()).await;
     OCTO.settle(&bench, &[(1, "tool")]).await;
-    let mut head = 10;
-    for second in 1..=40 {
+    for (head, second) in (10..).zip(1..=40) {
         bench.deliver_as(&format!("guid-{second}"), OCTO.stream(), vec![push(head, head + 1, second)]).await;
-        head += 1;
     }
     let pull = |number, updated_at| {
         let pull = PullReading { repo: RepoId::github(1), number, state: PullState::Open, updated_at };
