@@ -19,7 +19,7 @@ use std::{
 
 use domain::{
     base::{Finder, Found},
-    record::{BASE, COMMAND},
+    record::{BASE, COMMAND, ERASED_CHECKSUM},
 };
 use event_log::{AppendError, Bounds, EventLog, Limit, LogError, Partition, Position};
 use tokio::sync::watch;
@@ -316,7 +316,7 @@ async fn find(log: &dyn EventLog, bounds: &Bounds) -> Result<Option<Found>, Trou
         let Some((last, _)) = read.last() else { break };
         next.offset = last.offset + 1;
         for (at, record) in read.iter().filter(|(_, it)| it.kind == BASE || it.body.is_empty()) {
-            finder.take(at.offset, &record.body);
+            finder.take(at.offset, &record.body, record.header(ERASED_CHECKSUM).is_some());
         }
     }
     Ok(finder.newest())

@@ -126,9 +126,7 @@ pub fn ranges(stream: StreamKey) -> Vec<ScanKey> {
 /// Rows of a stream that a base holds beside its ranges.
 pub fn single_rows(stream: StreamKey) -> Vec<RowKey> {
     match stream {
-        StreamKey::Service => [ViewKey::Latest(Forge::GitHub), ViewKey::GistUsers]
-            .map(|view| RowKey::View(stream, view))
-            .to_vec(),
+        StreamKey::Service => vec![RowKey::View(stream, ViewKey::Latest(Forge::GitHub))],
         StreamKey::Account(_) => Vec::new(),
     }
 }
@@ -167,6 +165,18 @@ fn decode_rows(body: &[u8]) -> Result<Rows, DecodeError> {
     Ok(Rows { id: stored.id, number: stored.number, rows: rows.collect::<Result<_, _>>()? })
 }
 
+impl Rows {
+    /// The body of the record.
+    pub fn encode(&self) -> Vec<u8> {
+        let keys: Vec<_> = self.rows.iter().map(|row| row.key.encode()).collect();
+        let stored = self.rows.iter().zip(&keys).filter_map(|(row, key)| {
+            let family = number_of(key.family)?;
+            Some(StoredRow { family, key: &key.bytes, version: row.version, value: &row.value })
+        });
+        codec::encode(ROWS_TAG, &StoredRows { id: self.id, number: self.number, rows: stored.collect() })
+    }
+}
+
 /// Cuts rows into the bodies of records.
 #[derive(Debug)]
 pub struct Cutter {
@@ -199,13 +209,7 @@ impl Cutter {
             return None;
         }
         let rows = std::mem::take(&mut self.rows);
-        let keys: Vec<_> = rows.iter().map(|row| row.key.encode()).collect();
-        let stored = rows.iter().zip(&keys).filter_map(|(row, key)| {
-            let family = number_of(key.family)?;
-            Some(StoredRow { family, key: &key.bytes, version: row.version, value: &row.value })
-        });
-        let stored = StoredRows { id: self.id, number: self.number, rows: stored.collect() };
-        let body = codec::encode(ROWS_TAG, &stored);
+        let body = Rows { id: self.id, number: self.number, rows }.encode();
         self.bytes = 0;
         self.number += 1;
         self.checksum = self.checksum.wrapping_add(body::hash(&body));
@@ -247,27 +251,28 @@ struct Open {
     bytes: u64,
     /// Records since its beginning whose body was erased, which may have been its own.
     erased: u64,
+    /// Whether a part of one of its records was erased: then no checksum tells anything.
+    is_shorter: bool,
 }
 
 impl Finder {
-    /// Takes the next record of the partition: those whose label is [`crate::record::BASE`], and any whose body is
-    /// empty, because it was erased.
-    pub fn take(&mut self, offset: u64, body: &[u8]) {
+    /// Takes the body of the next record of the partition: of those whose label is [`crate::record::BASE`], and of any
+    /// that is empty, because it was erased. `is_shorter`: a part of it was erased.
+    pub fn take(&mut self, offset: u64, body: &[u8], is_shorter: bool) {
         if body.is_empty() {
             self.open.values_mut().for_each(|open| open.erased += 1);
             return;
         }
         match Part::decode(body) {
             Ok(Part::Begin(begin)) => {
-                let open =
-                    Open { begin, first: offset, parts: BTreeSet::new(), checksum: 0, bytes: 0, erased: 0 };
-                self.open.entry(begin.id).or_insert(open);
+                self.open.entry(begin.id).or_insert(Open::new(begin, offset));
             }
             Ok(Part::Rows(rows)) => {
                 if let Some(open) = self.open.get_mut(&rows.id)
                     && open.parts.insert(rows.number)
                 {
                     open.checksum = open.checksum.wrapping_add(body::hash(body));
+                    open.is_shorter |= is_shorter;
                     open.bytes += body.len() as u64;
                 }
             }
@@ -291,10 +296,15 @@ impl Finder {
 }
 
 impl Open {
+    fn new(begin: Begin, first: u64) -> Self {
+        let parts = BTreeSet::new();
+        Open { begin, first, parts, checksum: 0, bytes: 0, erased: 0, is_shorter: false }
+    }
+
     fn is_whole(&self, end: &End) -> bool {
         let missing = u64::from(end.parts).checked_sub(self.parts.len() as u64);
         match missing {
-            Some(0) => self.checksum == end.checksum,
+            Some(0) => self.is_shorter || self.checksum == end.checksum,
             // What was erased on purpose is of an account that is to be forgotten.
             Some(missing) => missing <= self.erased,
             None => false,
@@ -328,7 +338,7 @@ mod tests {
 
     fn found(bodies: &[Vec<u8>]) -> Option<Found> {
         let mut finder = Finder::default();
-        (50..).zip(bodies).for_each(|(offset, body)| finder.take(offset, body));
+        (50..).zip(bodies).for_each(|(offset, body)| finder.take(offset, body, false));
         finder.newest()
     }
 
@@ -382,6 +392,18 @@ mod tests {
         assert!(found(&erased).is_some());
         erased.remove(1);
         assert_eq!(found(&erased), None, "two are missing, of which one was erased");
+    }
+
+    #[test]
+    fn a_record_of_which_a_part_was_erased_leaves_a_base_whole() {
+        let mut bodies = bodies(1, 3);
+        let Ok(Part::Rows(mut rows)) = Part::decode(&bodies[2]) else { panic!("rows are rows") };
+        rows.rows.clear();
+        bodies[2] = rows.encode();
+        assert_eq!(found(&bodies), None, "nothing says that it was erased");
+        let mut finder = Finder::default();
+        (0..).zip(&bodies).for_each(|(place, body)| finder.take(50 + place, body, place == 2));
+        assert!(finder.newest().is_some());
     }
 
     #[test]

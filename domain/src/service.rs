@@ -6,7 +6,8 @@ mod gists;
 mod latest;
 
 pub use self::{
-    forgotten::{Traces, forgotten_login, is_unheard},
+    forgotten::{Traces, forgotten_login, is_attempt, is_unheard, left_of},
+    gists::derived,
     latest::LatestFold,
 };
 use crate::{

@@ -4,12 +4,11 @@
 //! folded up to it still fits the log.
 
 use domain::{
-    Event, Forge, StreamKey,
+    Event, Forge, Row, StreamKey,
+    base::Part,
     event::LoginsForgotten,
-    record::{
-        ANSWER, Answer, COMMAND, COPIED_VERSION, Command, CursorNote, ERASED, ERASED_CHECKSUM,
-        login_attempt_cursor,
-    },
+    record::{ANSWER, Answer, BASE, COMMAND, COPIED_VERSION, Command, ERASED, ERASED_CHECKSUM},
+    service,
 };
 use event_log::Record;
 
@@ -50,7 +49,7 @@ fn of_service(record: &Record, forgotten: &LoginsForgotten) -> Option<Record> {
             let Answer { asked, mut events, mut cursors } = Answer::decode(&record.body).ok()?;
             let count = events.len() + cursors.len();
             events.retain(|event| !names(event, forgotten));
-            cursors.retain(|note| !is_attempt(note, forgotten));
+            cursors.retain(|note| !service::is_attempt(&note.kind, forgotten));
             if events.len() + cursors.len() == count {
                 return None;
             }
@@ -60,6 +59,7 @@ fn of_service(record: &Record, forgotten: &LoginsForgotten) -> Option<Record> {
                 shell(record, ANSWER, Answer { asked, events, cursors }.encode())
             })
         }
+        BASE => of_base(record, forgotten),
         _ => None,
     }
 }
@@ -81,10 +81,19 @@ fn names(event: &Event<'_>, forgotten: &LoginsForgotten) -> bool {
     }
 }
 
-fn is_attempt(note: &CursorNote<'_>, forgotten: &LoginsForgotten) -> bool {
-    let forge = forgotten.account.forge();
-    let login = note.kind.strip_prefix(&login_attempt_cursor(forge, ""));
-    login.is_some_and(|login| forgotten.names(forge, login))
+/// What stands for rows of a base; one that cannot be read is left as it is: nobody can read it.
+fn of_base(record: &Record, forgotten: &LoginsForgotten) -> Option<Record> {
+    let Ok(Part::Rows(mut part)) = Part::decode(&record.body) else { return None };
+    let left = part.rows.iter().filter_map(|row| service::left_of(row, forgotten).transpose());
+    let left: Vec<Row> = left.collect::<Result<_, _>>().ok()?;
+    if left == part.rows {
+        return None;
+    }
+    if left.is_empty() {
+        return Some(shell(record, ERASED, Vec::new()));
+    }
+    part.rows = left;
+    Some(shell(record, BASE, part.encode()))
 }
 
 fn shell(record: &Record, kind: &str, body: Vec<u8>) -> Record {
@@ -104,9 +113,11 @@ fn shell(record: &Record, kind: &str, body: Vec<u8>) -> Record {
 #[cfg(test)]
 mod tests {
     use domain::{
-        AccountId, Asked, Millis, Second, Version,
+        AccountId, Asked, EntityKey, Millis, RowKey, Second, Version,
+        base::{Begin, Cutter},
+        entity::gist_users::{GistUser, GistUsers},
         event::{LoginHash, TrackedBy},
-        record::GITHUB_DELIVERY,
+        record::{CursorNote, GITHUB_DELIVERY},
     };
 
     use super::*;
@@ -166,6 +177,40 @@ mod tests {
         assert_eq!(stand_in(&service(vec![wanted("octopus")]), &forgotten()), None);
         let whole = stand_in(&service(vec![wanted("octo")]), &forgotten()).unwrap();
         assert_eq!((whole.kind.as_str(), whole.body.len()), (ERASED, 0));
+    }
+
+    #[test]
+    fn of_a_base_stays_what_others_are_told() {
+        let user = |login: &str, account| {
+            let account = Some(AccountId::github(account));
+            let (login, added_at) = (login.to_owned(), Version::LEAST);
+            GistUser { login, id: 1, added_at, account, asked_at: Version::NONE, next_ms: Millis(0) }
+        };
+        let users = |logins: &[(&str, u64)]| {
+            let users = logins.iter().map(|(login, account)| ((*login).to_owned(), user(login, *account)));
+            let key = RowKey::Entity(StreamKey::Service, EntityKey::GistUsers);
+            let value = GistUsers(users.collect()).encode().into();
+            Row { key, version: Version::LEAST, value }
+        };
+        let visit = |login: &str| Row {
+            key: RowKey::Entity(StreamKey::Service, EntityKey::GistVisit(login.to_owned())),
+            version: Version::LEAST,
+            value: vec![0].into(),
+        };
+        let part = |rows: Vec<Row>| {
+            let begin = Begin { id: 1, from: Version::LEAST, is_needed: false };
+            let mut cutter = Cutter::begin(begin).0;
+            rows.into_iter().for_each(|row| assert_eq!(cutter.take(row), None));
+            record(StreamKey::Service, BASE, cutter.cut().unwrap())
+        };
+        let left = stand_in(&part(vec![users(&[("former", 9), ("ada", 8)])]), &forgotten()).unwrap();
+        let Ok(Part::Rows(rows)) = Part::decode(&left.body) else { panic!("rows are rows") };
+        assert_eq!((rows.rows, left.kind.as_str()), (vec![users(&[("ada", 8)])], BASE));
+        assert!(left.header(ERASED_CHECKSUM).is_some());
+        assert_eq!(stand_in(&left, &forgotten()), None);
+        let whole = stand_in(&part(vec![visit("octo")]), &forgotten()).unwrap();
+        assert_eq!((whole.kind.as_str(), whole.body.len()), (ERASED, 0));
+        assert_eq!(stand_in(&part(vec![visit("ada")]), &forgotten()), None);
     }
 
     #[test]

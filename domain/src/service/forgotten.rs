@@ -3,6 +3,7 @@
 
 use crate::{
     codec::DecodeError,
+    directory::Alias,
     entity::{forgotten_login::ForgottenLogin, gist_users::GistUsers, login::Login},
     event::{Event, LoginHash, LoginsForgotten, Stamp, TrackedBy},
     id::{Forge, StreamKey},
@@ -27,6 +28,46 @@ pub fn is_unheard(event: &Event<'_>) -> Option<RowKey> {
         }
         _ => None,
     }
+}
+
+/// What is left of a row of the stream's once an account is forgotten; `None`: nothing of it.
+///
+/// # Errors
+/// When it was written by a newer release or is damaged.
+pub fn left_of(row: &Row, forgotten: &LoginsForgotten) -> Result<Option<Row>, DecodeError> {
+    let account = Some(forgotten.account);
+    let is_gone = match &row.key {
+        RowKey::Entity(_, EntityKey::Login(forge, name)) => {
+            let found = Login::decode(&row.value)?.found.and_then(|found| found.account);
+            found == account || forgotten.names(*forge, name)
+        }
+        RowKey::Alias(forge, name) => {
+            Some(Alias::decode(&row.value)?.account) == account || forgotten.names(*forge, name)
+        }
+        RowKey::Entity(_, EntityKey::GistVisit(login)) | RowKey::Need(_, NeedKey::GistUser(login)) => {
+            forgotten.names(Forge::GitHub, login)
+        }
+        RowKey::Need(_, NeedKey::Login(forge, name)) => forgotten.names(*forge, name),
+        RowKey::Cursor(_, kind) => is_attempt(kind, forgotten),
+        RowKey::Entity(_, EntityKey::GistUsers) => {
+            let mut users = GistUsers::decode(&row.value)?;
+            let count = users.0.len();
+            users.0.retain(|login, user| user.account != account && !forgotten.names(Forge::GitHub, login));
+            if users.0.len() < count {
+                return Ok(Some(Row { value: users.encode().into(), ..row.clone() }));
+            }
+            false
+        }
+        _ => false,
+    };
+    Ok((!is_gone).then(|| row.clone()))
+}
+
+/// Whether a cursor is about whether asking for one of the logins comes to anything.
+pub fn is_attempt(kind: &str, forgotten: &LoginsForgotten) -> bool {
+    let forge = forgotten.account.forge();
+    let login = kind.strip_prefix(&login_attempt_cursor(forge, ""));
+    login.is_some_and(|login| forgotten.names(forge, login))
 }
 
 /// What is found of an account while the rows of the stream's entities are read.

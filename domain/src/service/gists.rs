@@ -55,6 +55,14 @@ fn decode(row: Option<&Row>) -> Result<GistUsers, DecodeError> {
     Ok(row.map(|row| GistUsers::decode(&row.value)).transpose()?.unwrap_or_default())
 }
 
+/// What is shown of a row of the stream's and is not part of a base; `None` for a row of which nothing is.
+pub fn derived(row: &Row) -> Option<Row> {
+    let RowKey::Entity(StreamKey::Service, EntityKey::GistUsers) = row.key else { return None };
+    let users = GistUsers::decode(&row.value).ok()?;
+    let key = RowKey::View(StreamKey::Service, ViewKey::GistUsers);
+    Some(Row { key, version: row.version, value: render(&users).encode() })
+}
+
 fn rows(users: &GistUsers, login: &str, version: Version) -> Vec<Row> {
     let stream = StreamKey::Service;
     vec![

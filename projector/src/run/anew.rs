@@ -6,7 +6,8 @@ use domain::{
     AccountId, Version,
     base::{Finder, Found, Part},
     ledger::LargeViews,
-    record::BASE,
+    record::{BASE, ERASED_CHECKSUM},
+    service,
 };
 use event_log::{Bounds, Limit, Partition, Position};
 use tracing::info;
@@ -72,7 +73,7 @@ impl Loop {
             let Some((last, _)) = read.last() else { break };
             next.offset = last.offset + 1;
             for (at, record) in read.iter().filter(|(_, it)| it.kind == BASE || it.body.is_empty()) {
-                finder.take(at.offset, &record.body);
+                finder.take(at.offset, &record.body, record.header(ERASED_CHECKSUM).is_some());
             }
         }
         Ok(finder.newest().filter(|base| base.begin.from.offset() >= bounds.start))
@@ -97,6 +98,7 @@ impl Loop {
                     continue;
                 }
                 accounts.extend(record.stream.account());
+                rows.extend(part.rows.iter().filter_map(service::derived));
                 rows.extend(part.rows);
                 if rows.len() >= WRITE_ROWS_MAX {
                     self.write(std::mem::take(&mut rows)).await?;
