@@ -13,6 +13,7 @@ use github::client::{Administered, Answer, Hook, HookOwner};
 use serde::{Deserialize, Serialize};
 
 use super::{Habit, HookState, checks::Checks, is_ours, tally::Tally};
+use crate::ask::now;
 
 /// Hooks are looked for anew after so many of the rounds that look at them.
 const FIND_EVERY: i64 = 10;
@@ -215,8 +216,13 @@ impl Deliveries {
     /// sends is about nobody in particular; the sweep's own time comes for all.
     pub(super) fn wish_check(&mut self, stream: StreamKey) {
         if let StreamKey::Account(account) = stream {
-            self.checks.wish(account);
+            self.checks.wish(account, now());
         }
+    }
+
+    /// A sweep of an account has ended; it began then, on our clock.
+    pub(crate) fn swept(&mut self, account: AccountId, begun: Millis) {
+        self.checks.swept(account, begun, now());
     }
 
     /// What is to be done next, if it is due.

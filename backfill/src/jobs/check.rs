@@ -136,6 +136,7 @@ impl Asker {
                     self.append(&moment, moment.ms.to_second(), vec![told]).await?;
                 }
                 self.sweep_ended(account);
+                self.deliveries().swept(account, begun_ms);
             }
         }
         Ok(Ended::Answered)

@@ -100,7 +100,11 @@ async fn start_again(stage: &Stage) -> Result<(), String> {
     let rebuilt = stage.rows().all(&streams).await;
     let keys = rows.keys().chain(rebuilt.keys());
     if let Some(key) = keys.into_iter().find(|key| rows.get(key) != rebuilt.get(key)) {
-        return Err(format!("a rebuild gives another row {key:?}"));
+        return Err(format!(
+            "a rebuild gives another row {key:?}:\n{:?}\n{:?}",
+            rows.get(key),
+            rebuilt.get(key)
+        ));
     }
     if beside != (aliases(stage).await, of_service(stage).await) {
         return Err(format!("a rebuild gives other rows beside: {beside:?}"));

@@ -41,14 +41,12 @@ impl Fold<'_> {
         }
     }
 
-    /// The forge erases the stars of what goes private. Nothing is noted where none were told of.
+    /// The forge erases the stars of what goes private. That is noted also where none were told of: one may be told late,
+    /// and whether some are known depends on where a replay begins.
     pub(super) fn erase_stars(&mut self, repo: RepoId, at: Second) {
-        let has_stars = self.ledger.cells.get(&repo).is_some_and(|cell| cell.stars.is_some());
-        if has_stars {
-            self.change_stars(repo, |stars| {
-                stars.erase(at);
-            });
-        }
+        self.change_stars(repo, |stars| {
+            stars.erase(at);
+        });
     }
 
     /// The stars of a repository, which must be written with it.
