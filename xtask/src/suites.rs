@@ -87,7 +87,7 @@ const SUITES: &[Suite] = &[
         name: "projector",
         about: "histories that converge whatever breaks on the way; owners that crash, sleep and wake",
         work: Work::Tests(&["projector", "testkit"]),
-        minutes: 8,
+        minutes: 14,
     },
     Suite {
         name: "rooms",
@@ -115,7 +115,7 @@ const SUITES: &[Suite] = &[
         name: "whole",
         about: "the binary against the fake GitHub: good days, bad days, hostile clients, kill -9",
         work: Work::Tests(&["tallyhook"]),
-        minutes: 15,
+        minutes: 18,
     },
     Suite {
         name: "monitoring",
