@@ -157,7 +157,7 @@ const SUITES: &[Suite] = &[
         name: "instructions",
         about: "what a request and a record cost, counted by callgrind, against what they cost before",
         work: Work::Instructions,
-        minutes: 12,
+        minutes: 20,
     },
     Suite { name: "doc", about: "examples in the documentation", work: Work::Examples, minutes: 3 },
 ];
