@@ -114,7 +114,7 @@ impl Asker {
                 Answer::Refused { status, .. } => {
                     info!(status, hook_id = hook.id, "GitHub does not show what a webhook has sent");
                     let mut deliveries = self.deliveries();
-                    deliveries.hide(hook.id, now());
+                    deliveries.hide(hook.id, status, now());
                     // What is open now is closed by a sweep, or not at all.
                     deliveries.wish_check(stream);
                     return Ok(Ended::Answered);

@@ -21,6 +21,7 @@ const FIND_EVERY: i64 = 10;
 const FIND_SOON_MS: i64 = 5_000;
 /// Where the token has no rights it is not tried again before this.
 const REFUSED_PAUSE_MS: i64 = 24 * 60 * 60 * 1000;
+const NOT_FOUND: u16 = 404;
 /// So many lists of hooks are asked for in one search; the others have their turn in the next.
 const PLACES_PER_SEARCH_MAX: usize = 200;
 /// So many hooks are looked at in one interval; with more of them the interval stretches, so that they cost at most
@@ -361,12 +362,13 @@ impl Deliveries {
         }
     }
 
-    /// GitHub does not show what this hook has sent: it is found again in the next search, if it is there.
-    pub(super) fn hide(&mut self, id: u64, now: Millis) {
+    /// GitHub does not show what this hook has sent. What is not there may have another name since, and is found again in
+    /// the next search; what is kept from us is asked for in a day.
+    pub(super) fn hide(&mut self, id: u64, status: u16, now: Millis) {
         if let Some(hook) = self.hooks.get(&id) {
             let listed = self.places.entry(hook.place).or_default();
             listed.etag = None;
-            listed.refused_until = Some(now.plus(REFUSED_PAUSE_MS));
+            listed.refused_until = (status != NOT_FOUND).then(|| now.plus(REFUSED_PAUSE_MS));
         }
         self.forget(|hook| hook.id == id);
     }
@@ -502,7 +504,7 @@ mod tests {
         assert_eq!(deliveries.places(all(), Millis(6)).len(), 1);
         assert_eq!(deliveries.places(all(), Millis(5 + DAY_MS)).len(), 2);
 
-        deliveries.hide(7, Millis(6));
+        deliveries.hide(7, 403, Millis(6));
         assert_eq!(deliveries.states()[0], (HookState::Well, 0));
         assert_eq!(deliveries.places(all(), Millis(7)).len(), 0, "its record is not shown either");
     }
